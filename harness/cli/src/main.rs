@@ -1,0 +1,2 @@
+//! The binary `mpchat`.
+fn main() {}
