@@ -1,1 +1,15 @@
-//! mpchat-model
+//! What everything else in the harness speaks of: rules, verdicts, events, results.
+//!
+//! The runner produces [`Event`]s, reporters fold over them; nothing else passes between the two.
+
+mod event;
+mod ledger;
+mod result;
+mod rule;
+mod verdict;
+
+pub use event::{Event, RunHeader, Target};
+pub use ledger::{Ledger, LedgerError, Unobservable};
+pub use result::{CaseResult, Results, RuleResult, Summary};
+pub use rule::{Level, Party, Rule, RuleId, RuleIdError, Source};
+pub use verdict::{Evidence, RuleVerdict, Verdict};
