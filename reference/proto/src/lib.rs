@@ -18,3 +18,6 @@ pub mod ids;
 pub mod keys;
 pub mod login;
 pub mod payload;
+
+#[cfg(test)]
+mod testing;

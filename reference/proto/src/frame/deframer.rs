@@ -106,6 +106,12 @@ impl Deframer {
         }
     }
 
+    /// Bytes of memory held.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.frame.capacity()
+    }
+
     /// Moves bytes over until the frame has `goal` of them or the input is empty.
     fn take(&mut self, input: &mut &[u8], goal: usize) {
         let count = goal.saturating_sub(self.frame.len()).min(input.len());

@@ -13,6 +13,9 @@ mod error;
 mod header;
 mod kind;
 
+#[cfg(test)]
+mod tests;
+
 pub use deframer::Deframer;
 pub use error::HeaderError;
 pub use header::Header;
