@@ -1,0 +1,115 @@
+//! What a connection owes and is owed: the requests that wait for an answer, in order.
+//!
+//! Kept from what the harness sends and hears alone. It tells a fence's answer from the scenario's own, and finds
+//! an answer that answers nothing (INIT-11, MSG-07, STAT-01: exactly once).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use mpchat_proto::ids::Sid;
+
+/// A status_req that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Query {
+    /// A line of the diagram.
+    Drawn,
+    /// The harness's own (a fence, a question for a roster), not drawn.
+    Background(u64),
+}
+
+/// A member's state in a roster's answer: uid and whether online.
+pub(crate) type Member = (u64, bool);
+
+/// The books of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    status: BTreeMap<Sid, VecDeque<Query>>,
+    /// The roster of the answer that is arriving, by sid.
+    arriving: BTreeMap<Sid, Vec<Member>>,
+    /// Finished background answers.
+    answered: BTreeMap<u64, (bool, Vec<Member>)>,
+    /// Texts of msg_req frames that wait for their msg_res, by sid, oldest first.
+    texts: BTreeMap<Sid, VecDeque<String>>,
+    /// Names of sessions whose init_req waits, oldest first.
+    pub(crate) inits: VecDeque<String>,
+    closes: BTreeMap<Sid, usize>,
+    /// Sids for which a close_res `OK` came.
+    pub(crate) closed: BTreeSet<Sid>,
+    /// Lines heard on this connection that wait for an answer, by sid, oldest first.
+    pub(crate) lines: BTreeMap<Sid, VecDeque<String>>,
+    /// Lines heard on this connection, ever (MSG-17).
+    pub(crate) heard: BTreeSet<(Sid, String)>,
+}
+
+/// To whom a status_res belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StatusOwner {
+    /// A question in the diagram.
+    Drawn,
+    /// The harness's own question; the frame is not shown to the diagram.
+    Background,
+    /// Nobody asked.
+    Nobody,
+}
+
+impl Books {
+    pub(crate) fn asked(&mut self, sid: Sid, query: Query) {
+        self.status.entry(sid).or_default().push_back(query);
+    }
+
+    /// Files a status_res. `uid` 0 ends an answer.
+    pub(crate) fn status_answer(&mut self, sid: Sid, uid: u64, online: bool) -> StatusOwner {
+        let Some(queries) = self.status.get_mut(&sid) else { return StatusOwner::Nobody };
+        let Some(first) = queries.front().cloned() else { return StatusOwner::Nobody };
+        if uid != 0 {
+            self.arriving.entry(sid).or_default().push((uid, online));
+        } else {
+            queries.pop_front();
+            let members = self.arriving.remove(&sid).unwrap_or_default();
+            if let Query::Background(id) = first {
+                self.answered.insert(id, (online, members));
+            }
+        }
+        match first {
+            Query::Drawn => StatusOwner::Drawn,
+            Query::Background(_) => StatusOwner::Background,
+        }
+    }
+
+    /// Takes the finished answer to a background question.
+    pub(crate) fn take_answer(&mut self, id: u64) -> Option<(bool, Vec<Member>)> {
+        self.answered.remove(&id)
+    }
+
+    pub(crate) fn has_answer(&self, id: u64) -> bool {
+        self.answered.contains_key(&id)
+    }
+
+    pub(crate) fn said(&mut self, sid: Sid, text: &str) {
+        self.texts.entry(sid).or_default().push_back(text.to_owned());
+    }
+
+    /// The text that a msg_res for `sid` is about: the oldest that waits (MSG-11).
+    pub(crate) fn text_answered(&mut self, sid: Sid) -> Option<String> {
+        self.texts.get_mut(&sid)?.pop_front()
+    }
+
+    pub(crate) fn asked_to_close(&mut self, sid: Sid) {
+        *self.closes.entry(sid).or_default() += 1;
+    }
+
+    /// Whether a close_req for `sid` waited.
+    pub(crate) fn close_answered(&mut self, sid: Sid) -> bool {
+        match self.closes.get_mut(&sid) {
+            Some(n) if *n > 0 => {
+                *n -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether any request waits for its answer; such answers were due before whatever came later (MTP-13).
+    pub(crate) fn owes_text(&self, sid: Sid) -> bool {
+        self.texts.get(&sid).is_some_and(|t| !t.is_empty())
+    }
+}

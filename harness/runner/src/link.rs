@@ -1,0 +1,192 @@
+//! One TCP connection of an actor: bytes in and out, no meaning.
+//!
+//! A reader task turns what arrives into [`Input`]s on the case's queue, which is bounded, so that a target that
+//! floods is read no faster than it is judged. A writer task takes [`Output`]s, so that a target that does not
+//! read never blocks the case.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How many bytes one read takes at most.
+const READ_CHUNK: usize = 16 * 1024;
+
+/// How many reads may wait for the case.
+pub(crate) const QUEUED_READS: usize = 256;
+
+/// The pause between the parts of a frame that is written in parts, so that they travel apart.
+const BETWEEN_PARTS: Duration = Duration::from_micros(300);
+
+/// What comes from a connection.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Bytes of the stream.
+    Bytes(Vec<u8>),
+    /// The peer's stream ended.
+    End(EndHow),
+}
+
+/// How a peer's stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndHow {
+    /// By FIN.
+    Fin,
+    /// By RST, or another error of the transport.
+    Reset,
+}
+
+enum Output {
+    Write(Vec<u8>),
+    Parts(Vec<Vec<u8>>),
+    Fin,
+}
+
+/// The actor's end of a connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    output: Option<mpsc::UnboundedSender<Output>>,
+    reading: watch::Sender<bool>,
+    reader: JoinHandle<()>,
+    writer: JoinHandle<()>,
+}
+
+impl Link {
+    /// Connects, and sends what arrives to `inputs` as connection `index`.
+    ///
+    /// # Errors
+    /// The transport's, also when `patience` passes first.
+    pub(crate) async fn open(
+        address: SocketAddr,
+        index: usize,
+        inputs: mpsc::Sender<(usize, Input)>,
+        patience: Duration,
+    ) -> std::io::Result<Self> {
+        let stream = match tokio::time::timeout(patience, TcpStream::connect(address)).await {
+            Ok(connected) => connected?,
+            Err(_) => return Err(std::io::ErrorKind::TimedOut.into()),
+        };
+        stream.set_nodelay(true)?;
+        let (read, write) = stream.into_split();
+        let (reading, read_on) = watch::channel(true);
+        let (output, outputs) = mpsc::unbounded_channel();
+        let reader = tokio::spawn(read_loop(read, index, inputs, read_on));
+        let writer = tokio::spawn(write_loop(write, outputs));
+        Ok(Self { output: Some(output), reading, reader, writer })
+    }
+
+    /// Writes `bytes` in one piece.
+    pub(crate) fn write(&self, bytes: Vec<u8>) {
+        self.put(Output::Write(bytes));
+    }
+
+    /// Writes the parts one after the other, each a segment of its own as far as TCP allows.
+    pub(crate) fn write_parts(&self, parts: Vec<Vec<u8>>) {
+        self.put(Output::Parts(parts));
+    }
+
+    /// Sends FIN after everything written so far, and goes on reading.
+    pub(crate) fn finish(&mut self) {
+        self.put(Output::Fin);
+        self.output = None;
+    }
+
+    /// Ends the connection by RST.
+    pub(crate) fn reset(&mut self) {
+        self.output = None;
+        self.writer.abort();
+        self.reader.abort();
+    }
+
+    /// Stops or resumes reading.
+    pub(crate) fn set_reading(&self, on: bool) {
+        self.reading.send_replace(on);
+    }
+
+    fn put(&self, output: Output) {
+        if let Some(sender) = &self.output {
+            // The writer is gone after an error of the transport; the reader then reports the end.
+            let _gone = sender.send(output);
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.reader.abort();
+        self.writer.abort();
+    }
+}
+
+async fn read_loop(
+    mut read: OwnedReadHalf,
+    index: usize,
+    inputs: mpsc::Sender<(usize, Input)>,
+    mut read_on: watch::Receiver<bool>,
+) {
+    let mut buffer = vec![0; READ_CHUNK];
+    loop {
+        if read_on.wait_for(|on| *on).await.is_err() {
+            return;
+        }
+        let input = tokio::select! {
+            // Paused: the bytes stay in the kernel's buffer.
+            _ = read_on.wait_for(|on| !*on) => continue,
+            got = read.read(&mut buffer) => match got {
+                Ok(0) => Input::End(EndHow::Fin),
+                Ok(n) => Input::Bytes(buffer.get(..n).unwrap_or_default().to_vec()),
+                Err(_) => Input::End(EndHow::Reset),
+            },
+        };
+        let last = matches!(input, Input::End(_));
+        if inputs.send((index, input)).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+async fn write_loop(write: OwnedWriteHalf, mut outputs: mpsc::UnboundedReceiver<Output>) {
+    let mut write = ResetUnlessFinished { write, finished: false };
+    while let Some(output) = outputs.recv().await {
+        let done = match output {
+            Output::Write(bytes) => write.write.write_all(&bytes).await,
+            Output::Parts(parts) => write_parts(&mut write.write, parts).await,
+            Output::Fin => {
+                write.finished = true;
+                write.write.shutdown().await
+            }
+        };
+        if done.is_err() {
+            return;
+        }
+    }
+}
+
+/// A write half that leaves by RST when it is dropped without a FIN: the kernel then forgets what was not sent.
+struct ResetUnlessFinished {
+    write: OwnedWriteHalf,
+    finished: bool,
+}
+
+impl Drop for ResetUnlessFinished {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Where it fails the connection is gone already.
+            let _failed = self.write.as_ref().set_zero_linger();
+        }
+    }
+}
+
+async fn write_parts(write: &mut OwnedWriteHalf, parts: Vec<Vec<u8>>) -> std::io::Result<()> {
+    for (n, part) in parts.into_iter().enumerate() {
+        if n > 0 {
+            tokio::time::sleep(BETWEEN_PARTS).await;
+        }
+        write.write_all(&part).await?;
+    }
+    Ok(())
+}

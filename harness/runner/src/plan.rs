@@ -1,0 +1,251 @@
+//! From scenarios to cases: expansions, the harness's own choices, and what each case needs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mpchat_model::{Ledger, RuleId};
+use mpchat_script::ast::{
+    Branch, Cast, Fault, Field, Frame, Item, Loop, Need, Note, NoteKind, Payload, Scenario, Timer, Value, What,
+};
+
+use crate::program::{self, Program};
+
+/// One case for a server under test.
+#[derive(Debug)]
+pub struct PlannedCase {
+    /// `<area>/<behaviour>` or `<area>/<behaviour>[case]`.
+    pub id: String,
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// The timers that it lets pass; it then runs beside the others.
+    pub timers: Vec<Timer>,
+    /// It restarts the target.
+    pub restarts: bool,
+    /// The users that it needs, in the order in which they get their identities.
+    pub users: Vec<String>,
+    pub(crate) program: Program,
+}
+
+impl PlannedCase {
+    /// One line for people.
+    pub fn title(&self) -> &str {
+        &self.scenario.front.title
+    }
+
+    /// The rules that the case is about.
+    pub fn covers(&self) -> &[RuleId] {
+        &self.scenario.front.covers
+    }
+}
+
+/// The cases of scenarios for a server as subject, in order.
+pub fn plan(scenarios: &[Arc<Scenario>], ledger: &Ledger) -> Vec<PlannedCase> {
+    scenarios.iter().filter(|s| runs_for_server(s, ledger)).flat_map(cases).collect()
+}
+
+fn runs_for_server(scenario: &Scenario, ledger: &Ledger) -> bool {
+    let binds = |id: &RuleId| ledger.rule(id).is_some_and(|rule| rule.role.binds_server());
+    scenario.front.clients.is_none()
+        && scenario.front.covers.iter().any(binds)
+        && scenario.expansions.iter().all(|e| !misbehaving(&e.body))
+}
+
+/// Whether the server would have to misbehave, or the lines are about a client as subject.
+fn misbehaving(items: &[Item]) -> bool {
+    items.iter().any(|item| match item {
+        Item::Frame(frame) => frame.from == "server" && frame.faulty,
+        Item::Ending(_) => false,
+        Item::Note(note) => matches!(
+            note.what,
+            NoteKind::ClaimsRoster { .. }
+                | NoteKind::StaysAway
+                | NoteKind::ShowsNothing
+                | NoteKind::Shows(_)
+                | NoteKind::RefusesToSend { .. }
+        ),
+        Item::Par(branches) | Item::Alt(branches) => branches.iter().any(|b| misbehaving(&b.items)),
+        Item::Opt(branch) => misbehaving(&branch.items),
+        Item::Loop(Loop::Rounds { rounds, .. }) => rounds.iter().any(|r| misbehaving(r)),
+        Item::Loop(Loop::Until { body, .. }) => misbehaving(body),
+    })
+}
+
+fn cases(scenario: &Arc<Scenario>) -> Vec<PlannedCase> {
+    let mut planned = Vec::new();
+    for expansion in &scenario.expansions {
+        for (choice, body) in choose(&expansion.body) {
+            let id = with_choice(&expansion.id, &choice);
+            let program = program::compile(&scenario.front, &body);
+            let mut facts = Facts::default();
+            facts.items(&body);
+            planned.push(PlannedCase {
+                id,
+                users: users(scenario, &program, &facts),
+                scenario: Arc::clone(scenario),
+                timers: facts.timers.into_iter().collect(),
+                restarts: facts.restarts || scenario.front.needs.contains(&Need::Restart),
+                program,
+            });
+        }
+    }
+    planned
+}
+
+/// `a/b` and `choice` make `a/b[choice]`; `a/b[c]` makes `a/b[c choice]`.
+fn with_choice(id: &str, choice: &[String]) -> String {
+    if choice.is_empty() {
+        return id.to_owned();
+    }
+    let choice = choice.join(" ");
+    match id.strip_suffix(']') {
+        Some(open) => format!("{open} {choice}]"),
+        None => format!("{id}[{choice}]"),
+    }
+}
+
+/// Makes every choice that is the harness's: the labels taken, and the items that remain.
+fn choose(items: &[Item]) -> Vec<(Vec<String>, Vec<Item>)> {
+    let mut all = vec![(Vec::new(), Vec::new())];
+    for item in items {
+        let ways: Vec<(Vec<String>, Vec<Item>)> = match item {
+            Item::Alt(branches) if harness_decides(branches.first()) => branches
+                .iter()
+                .enumerate()
+                .flat_map(|(n, b)| prefixed(&label(b, n), choose(&b.items)))
+                .collect(),
+            Item::Opt(branch) if harness_decides(Some(branch)) => {
+                let mut ways = prefixed(&label(branch, 0), choose(&branch.items));
+                ways.push((vec!["without".to_owned()], Vec::new()));
+                ways
+            }
+            Item::Alt(branches) => blocks(branches).into_iter().map(|(l, b)| (l, vec![Item::Alt(b)])).collect(),
+            Item::Par(branches) => blocks(branches).into_iter().map(|(l, b)| (l, vec![Item::Par(b)])).collect(),
+            other => vec![(Vec::new(), vec![other.clone()])],
+        };
+        all = all
+            .into_iter()
+            .flat_map(|(labels, body)| {
+                ways.iter().map(move |(more, rest)| ([labels.clone(), more.clone()].concat(), [body.clone(), rest.clone()].concat()))
+            })
+            .collect();
+    }
+    all
+}
+
+fn prefixed(label: &str, ways: Vec<(Vec<String>, Vec<Item>)>) -> Vec<(Vec<String>, Vec<Item>)> {
+    ways.into_iter().map(|(labels, body)| ([vec![label.to_owned()], labels].concat(), body)).collect()
+}
+
+fn blocks(branches: &[Branch]) -> Vec<(Vec<String>, Vec<Branch>)> {
+    let mut all = vec![(Vec::new(), Vec::new())];
+    for branch in branches {
+        let ways = choose(&branch.items);
+        all = all
+            .into_iter()
+            .flat_map(|(labels, done): (Vec<String>, Vec<Branch>)| {
+                ways.iter().map(move |(more, items)| {
+                    let branch = Branch { label: branch.label.clone(), items: items.clone() };
+                    ([labels.clone(), more.clone()].concat(), [done.clone(), vec![branch]].concat())
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+fn harness_decides(branch: Option<&Branch>) -> bool {
+    match branch.and_then(|b| b.items.first()) {
+        Some(Item::Frame(frame)) => frame.from != "server",
+        Some(Item::Ending(ending)) => ending.from != "server",
+        Some(Item::Note(_)) => true,
+        _ => false,
+    }
+}
+
+fn label(branch: &Branch, n: usize) -> String {
+    let words: Vec<&str> = branch.label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    if words.is_empty() { format!("{}", n + 1) } else { words.join("-").to_lowercase() }
+}
+
+/// What the lines of a case tell of its needs.
+#[derive(Default)]
+struct Facts {
+    timers: BTreeSet<Timer>,
+    restarts: bool,
+    named: Vec<String>,
+}
+
+impl Facts {
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Frame(frame) => self.frame(frame),
+                Item::Ending(_) => {}
+                Item::Note(note) => self.note(note),
+                Item::Par(branches) | Item::Alt(branches) => branches.iter().for_each(|b| self.items(&b.items)),
+                Item::Opt(branch) => self.items(&branch.items),
+                Item::Loop(Loop::Rounds { rounds, .. }) => rounds.iter().for_each(|r| self.items(r)),
+                Item::Loop(Loop::Until { body, .. }) => self.items(body),
+            }
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        match &note.what {
+            NoteKind::TimeoutPasses { timer, .. } => {
+                self.timers.insert(*timer);
+            }
+            NoteKind::Restarts => self.restarts = true,
+            _ => {}
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        let What::Message(message) = &frame.what else { return };
+        if let Some(Payload::Names(names)) = &message.payload {
+            self.named.extend(names.iter().cloned());
+        }
+        self.named.extend(message.of.iter().cloned());
+        for fault in &message.faults {
+            match fault {
+                Fault::SealedBy(name) | Fault::SealedFor(name) => self.named.push(name.clone()),
+                Fault::With(field, value) | Fault::After(field, value) => match value {
+                    Value::Name(name) if *field == Field::Uid => self.named.push(name.clone()),
+                    Value::Text(text) => self.named.extend(in_braces(text)),
+                    Value::Way(way) if way == "other-key" => self.named.push("somebody".to_owned()),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+    }
+}
+
+fn in_braces(text: &str) -> Vec<String> {
+    text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_lowercase()).collect()
+}
+
+/// Every user of a case, lifelines first, the watcher last.
+fn users(scenario: &Scenario, program: &Program, facts: &Facts) -> Vec<String> {
+    let front = &scenario.front;
+    let mut users: Vec<String> = Vec::new();
+    let mut add = |name: String| {
+        if name != "server" && !users.contains(&name) {
+            users.push(name);
+        }
+    };
+    for lifeline in &program.lifelines {
+        add(lifeline.user.clone());
+    }
+    let rosters = front.sessions.iter().flat_map(|(_, roster)| roster);
+    for name in rosters.chain(&facts.named) {
+        match front.cast.get(name) {
+            Some(Cast::Users(n)) => (1..=*n).for_each(|k| add(program::member(name, k))),
+            Some(Cast::ConnectionOf(user) | Cast::SameAs(user)) => add(user.clone()),
+            Some(Cast::ConnectionOfNobody | Cast::UnknownUser) => {}
+            None => add(name.clone()),
+        }
+    }
+    add(crate::play::WATCHER.to_owned());
+    users
+}

@@ -1,0 +1,404 @@
+//! Making the bytes of a frame, right or wrong as the diagram says.
+
+use mpchat_proto::envelope;
+use mpchat_proto::frame::{ETK_LEN, HEADER_LEN, Header, MAC_LEN, MIN_LEN};
+use mpchat_proto::ids::{Sid, Uid};
+use mpchat_proto::keys::FrameCipher;
+use mpchat_script::ast::{Fault, Field, Kind, Message, Payload, SessionRef, Value};
+use rand::Rng;
+
+use crate::stop::Stop;
+
+use super::Play;
+use super::compare::text_of;
+use super::login::{Login, sealed_payload};
+use super::world::{Phase, Session, Text};
+
+/// A frame ready to be written.
+pub(crate) struct Crafted {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) header: Header,
+    pub(crate) payload: Vec<u8>,
+    /// The login that the frame begins.
+    pub(crate) login: Option<Login>,
+    /// The text that a msg_req carries.
+    pub(crate) text: Option<String>,
+}
+
+impl Play {
+    /// Makes the frame of a message line for a connection.
+    pub(crate) fn craft(&mut self, number: usize, message: &Message) -> Result<Crafted, Stop> {
+        let is_login = message.kind == Kind::LoginReq;
+        let (payload, text) = self.craft_payload(number, message)?;
+        let etk = is_login || with(message, Field::Etk).is_some();
+        let mut header = self.craft_header(number, message, payload.len(), etk);
+        self.apply_header_faults(number, message, &mut header)?;
+        let mut login = None;
+        let etk_bytes = if etk {
+            let (made, bytes) = self.craft_etk(message)?;
+            login = Some(made);
+            Some(bytes)
+        } else {
+            None
+        };
+        let mut bytes = match self.craft_key(message)? {
+            Some(cipher) => cipher.seal(&header, &payload, etk_bytes.as_ref()),
+            None => self.seal(number, message, login.as_ref(), &header, &payload, etk_bytes.as_ref()),
+        };
+        for fault in &message.faults {
+            self.damage(number, fault, etk, &mut bytes)?;
+        }
+        if let Some(login) = &mut login {
+            login.request.clone_from(&bytes);
+        }
+        Ok(Crafted { bytes, header, payload, login: login.filter(|_| is_login), text })
+    }
+
+    fn seal(
+        &self,
+        number: usize,
+        message: &Message,
+        login: Option<&Login>,
+        header: &Header,
+        payload: &[u8],
+        etk: Option<&[u8; ETK_LEN]>,
+    ) -> Vec<u8> {
+        let transfer = self.conns.get(number).and_then(|c| c.transfer());
+        let way = with(message, Field::Key).and_then(way_of);
+        let cipher: Option<&FrameCipher> = match (way, transfer, login) {
+            (Some("s2c"), Some(transfer), _) => Some(&transfer.incoming),
+            (Some("login"), Some(transfer), _) => Some(&transfer.login.outgoing),
+            (Some("s2c"), None, Some(login)) => Some(&login.incoming),
+            (_, Some(transfer), None) => Some(&transfer.outgoing),
+            (_, _, Some(login)) => Some(&login.outgoing),
+            _ => match self.conns.get(number).map(|c| &c.phase) {
+                Some(Phase::Requested(login)) => Some(&login.outgoing),
+                _ => None,
+            },
+        };
+        match cipher {
+            Some(cipher) => cipher.seal(header, payload, etk),
+            // Before any login there is no key: any bytes in the places of epd and mac.
+            None => {
+                let mut bytes = header.encode().to_vec();
+                bytes.extend_from_slice(payload);
+                bytes.extend_from_slice(&[0x5a; MAC_LEN]);
+                bytes.extend_from_slice(etk.map(<[u8; ETK_LEN]>::as_slice).unwrap_or_default());
+                bytes
+            }
+        }
+    }
+
+    /// `with key random` and `with key zero`: a key that nobody agreed on.
+    fn craft_key(&mut self, message: &Message) -> Result<Option<FrameCipher>, Stop> {
+        let key = match with(message, Field::Key) {
+            Some(Value::Way(way)) if way == "random" => {
+                let mut share = vec![0; 32];
+                self.rng.fill_bytes(&mut share);
+                share
+            }
+            Some(Value::Way(way)) if way == "zero" => vec![0; 32],
+            Some(Value::Hex(bytes)) => bytes.clone(),
+            _ => return Ok(None),
+        };
+        Ok(Some(Login::new(self.stage.provider, key).outgoing))
+    }
+
+    fn craft_header(&self, number: usize, message: &Message, payload: usize, etk: bool) -> Header {
+        let conn = self.conns.get(number);
+        let len = MIN_LEN + payload + if etk { ETK_LEN } else { 0 };
+        Header {
+            ver: mpchat_proto::frame::VERSION,
+            typ: message.kind.code(),
+            // A payload that fits no frame is refused before it comes here; saturating keeps the arithmetic total.
+            len: u16::try_from(len).unwrap_or(u16::MAX),
+            sqn: conn.and_then(|c| c.next_out()).unwrap_or(0),
+            sid: self.sid_of_line(message),
+            uid: match &message.of {
+                Some(name) => self.uid_of(name).unwrap_or(Uid::SERVER),
+                None => conn.map_or(Uid::SERVER, |c| c.uid),
+            },
+        }
+    }
+
+    /// The sid on the wire of a client's line.
+    fn sid_of_line(&self, message: &Message) -> Sid {
+        if message.kind == Kind::InitReq && !matches!(message.session, Some(SessionRef::Unknown | SessionRef::Sid(_))) {
+            return Sid::NONE;
+        }
+        match self.expected_session(message) {
+            SessionRef::None => Sid::NONE,
+            SessionRef::Unknown => self.unknown_sid,
+            SessionRef::Sid(sid) => Sid(sid),
+            // A session of which no frame was heard yet: nobody can know its sid.
+            SessionRef::Named(name) => self.sessions.get(&name).and_then(|s| s.sid).unwrap_or(self.unknown_sid),
+        }
+    }
+
+    fn apply_header_faults(&self, number: usize, message: &Message, header: &mut Header) -> Result<(), Stop> {
+        for fault in &message.faults {
+            let Fault::With(field, value) = fault else { continue };
+            let narrow = |bytes: &[u8]| bytes.iter().rev().take(2).rev().fold(0, |n: u16, b| n << 8 | u16::from(*b));
+            let wide = |bytes: &[u8]| bytes.iter().fold(0, |n: u64, b| n << 8 | u64::from(*b));
+            if matches!(field, Field::Payload | Field::Etk | Field::Key | Field::Epd | Field::Mac) {
+                continue;
+            }
+            let bytes = self.value(number, *field, value)?;
+            match field {
+                Field::Ver => header.ver = narrow(&bytes),
+                Field::Typ => header.typ = narrow(&bytes),
+                Field::Len => header.len = narrow(&bytes),
+                Field::Sqn => header.sqn = narrow(&bytes),
+                Field::Sid => header.sid = Sid(wide(&bytes)),
+                Field::Uid => header.uid = Uid(wide(&bytes)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes after sealing.
+    fn damage(&self, number: usize, fault: &Fault, etk: bool, bytes: &mut Vec<u8>) -> Result<(), Stop> {
+        match fault {
+            Fault::After(field, value) | Fault::With(field @ (Field::Epd | Field::Mac), value) => {
+                let range = range_of(*field, bytes.len(), etk);
+                let new = self.value(number, *field, value)?;
+                let new = match (field, new.len()) {
+                    (Field::Epd | Field::Mac | Field::Etk | Field::Payload, _) => new,
+                    (_, n) if n >= range.len() => new.get(n - range.len()..).unwrap_or_default().to_vec(),
+                    (_, n) => [vec![0; range.len() - n], new].concat(),
+                };
+                bytes.splice(range, new);
+            }
+            Fault::Flip(field, place) => {
+                let range = range_of(*field, bytes.len(), etk);
+                let place = place.map_or(range.end.saturating_sub(1), |n| range.start + n);
+                if !range.contains(&place) {
+                    return Err(Stop::Skip(format!("the frame has no byte {place} to flip")));
+                }
+                if let Some(byte) = bytes.get_mut(place) {
+                    *byte ^= 0xff;
+                }
+            }
+            Fault::Only(n) => bytes.truncate(*n),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The bytes of a value, as wide as its field where that is fixed.
+    fn value(&self, number: usize, field: Field, value: &Value) -> Result<Vec<u8>, Stop> {
+        let conn = self.conns.get(number);
+        let wide = matches!(field, Field::Sid | Field::Uid);
+        let number_bytes = |n: u64| if wide { n.to_be_bytes().to_vec() } else { (n as u16).to_be_bytes().to_vec() };
+        Ok(match value {
+            Value::Number(n) => number_bytes(*n),
+            Value::Hex(bytes) => bytes.clone(),
+            Value::Text(text) => self.fill_in(text).into_bytes(),
+            Value::Kind(kind) => kind.code().to_be_bytes().to_vec(),
+            Value::Last(back) => number_bytes(u64::from(conn.map_or(0, |c| c.last_out)).wrapping_sub(*back)),
+            Value::Next(ahead) => number_bytes(u64::from(conn.and_then(|c| c.next_out()).unwrap_or(0)) + ahead),
+            Value::Name(name) => {
+                let sid = match name.as_str() {
+                    "none" => Some(Sid::NONE),
+                    "unknown" => Some(self.unknown_sid),
+                    _ => self.sessions.get(name).and_then(|s| s.sid),
+                };
+                let uid = self.uid_of(name).map(|u| u.0);
+                let found = if field == Field::Uid { uid.or(sid.map(|s| s.0)) } else { sid.map(|s| s.0).or(uid) };
+                number_bytes(found.ok_or_else(|| Stop::Skip(format!("`{name}` stands for no number")))?)
+            }
+            Value::Way(way) => match (way.as_str(), field) {
+                ("zero", Field::Mac) => vec![0; MAC_LEN],
+                ("zero", _) => vec![0; ETK_LEN],
+                ("short", Field::Mac) => vec![0x5a; MAC_LEN - 1],
+                ("long", Field::Mac) => vec![0x5a; MAC_LEN + 4],
+                ("short", Field::Etk) => vec![0x5a; ETK_LEN - 1],
+                ("long", Field::Etk) => vec![0x5a; ETK_LEN + 1],
+                _ => vec![0x5a; if field == Field::Mac { MAC_LEN } else { ETK_LEN }],
+            },
+        })
+    }
+
+    /// `{bob}` is bob's uid text, `{BOB}` the same in capitals.
+    fn fill_in(&self, text: &str) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let Some((name, behind)) = after.split_once('}') else {
+                filled.push('{');
+                rest = after;
+                continue;
+            };
+            match self.uid_of(&name.to_lowercase()) {
+                Some(uid) if name.chars().any(char::is_uppercase) => filled.push_str(&uid.to_string().to_uppercase()),
+                Some(uid) => filled.push_str(&uid.to_string()),
+                None => {
+                    filled.push('{');
+                    filled.push_str(name);
+                    filled.push('}');
+                }
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn craft_etk(&mut self, message: &Message) -> Result<(Login, [u8; ETK_LEN]), Stop> {
+        let way = with(message, Field::Etk).and_then(way_of).unwrap_or_default();
+        let mut tk = vec![0; match way {
+            "short" => 31,
+            "long" => 33,
+            _ => 32,
+        }];
+        self.rng.fill_bytes(&mut tk);
+        let login = Login::new(self.stage.provider, tk.clone());
+        let server = self.stage.server_key.clone();
+        let etk = match way {
+            "other-key" => {
+                let somebody = self.users.values().next().cloned();
+                let somebody = somebody.ok_or_else(|| Stop::Skip("nobody else's key is known".to_owned()))?;
+                somebody.public(self.stage.provider).oaep_encrypt(&mut self.rng, &tk)
+            }
+            "sha1" => crate::other_padding::oaep_sha1(&server, &mut self.rng, &tk),
+            "pkcs1" => crate::other_padding::pkcs1(&server, &mut self.rng, &tk),
+            "random" => {
+                let mut bytes = [0; ETK_LEN];
+                self.rng.fill_bytes(&mut bytes);
+                // Below every modulus, so that only the padding can be wrong.
+                bytes[0] = 0;
+                bytes
+            }
+            "zero" => [0; ETK_LEN],
+            _ => server.oaep_encrypt(&mut self.rng, &tk),
+        };
+        Ok((login, etk))
+    }
+
+    fn craft_payload(&mut self, number: usize, message: &Message) -> Result<(Vec<u8>, Option<String>), Stop> {
+        if let Some(value) = with(message, Field::Payload) {
+            return Ok((self.value(number, Field::Payload, value)?, None));
+        }
+        let user = self.conns.get(number).map(|c| c.user.clone()).unwrap_or_default();
+        Ok(match (&message.payload, message.kind) {
+            (Some(Payload::Error), _) => (b"cannot do that".to_vec(), None),
+            (Some(Payload::Word(word)), _) => (word.clone().into_bytes(), None),
+            (Some(Payload::Nobody), _) => (Vec::new(), None),
+            (payload, Kind::InitReq) => {
+                let name = self.session_of_line(message);
+                let names = match payload {
+                    Some(Payload::Names(names)) => self.unfold(names),
+                    _ => self.shown_invited.get(&name).cloned().unwrap_or_default(),
+                };
+                let uids = names.iter().filter_map(|n| self.uid_of(n));
+                (uids.flat_map(|uid| format!("{uid}\n").into_bytes()).collect(), None)
+            }
+            (Some(Payload::Lines(lines)), _) => {
+                let key = lines.join("\n");
+                self.keep_lines(message, &user, &key, lines);
+                (lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect(), Some(key))
+            }
+            (payload, Kind::MsgReq) => {
+                let text = text_of(payload.as_ref());
+                (self.seal_text(message, &user, &text)?, Some(text))
+            }
+            (_, Kind::InitRes | Kind::CloseRes | Kind::MsgRes) => (b"OK".to_vec(), None),
+            (_, Kind::InviteRes) => (b"Accept".to_vec(), None),
+            (_, Kind::StatusRes | Kind::LoginRes) => (b"Online".to_vec(), None),
+            _ => (Vec::new(), None),
+        })
+    }
+
+    /// Opaque lines: who should hear which.
+    fn keep_lines(&mut self, message: &Message, author: &str, key: &str, lines: &[String]) {
+        let session = self.session_of_line(message);
+        let roster = self.sessions.get(&session).map(Session::roster).unwrap_or_default();
+        let others = roster.into_iter().filter(|name| name != author);
+        let lines = others.zip(lines.iter().cloned()).collect();
+        let text = Text { author: author.to_owned(), session, lines, answered: Default::default() };
+        self.texts.insert(key.to_owned(), text);
+    }
+
+    /// One envelope for each other participant, in roster order.
+    fn seal_text(&mut self, message: &Message, author: &str, text: &str) -> Result<Vec<u8>, Stop> {
+        let session = self.session_of_line(message);
+        let known = self.sessions.get(&session).cloned().unwrap_or_default();
+        let mut recipients: Vec<String> = known.roster().into_iter().filter(|name| name != author).collect();
+        if recipients.is_empty() {
+            recipients = known.invited.iter().filter(|n| *n != author && self.users.contains_key(*n)).cloned().collect();
+        }
+        if recipients.is_empty() {
+            recipients = self.users.keys().filter(|name| *name != author).take(1).cloned().collect();
+        }
+        if recipients.is_empty() {
+            recipients.push(author.to_owned());
+        }
+        let (mut sid, mut by) = (self.sid_of_line(message), self.uid_of(author).unwrap_or(Uid::SERVER));
+        let mut sealed_for = None;
+        for fault in &message.faults {
+            match fault {
+                Fault::SealedIn(name) => sid = self.sessions.get(name).and_then(|s| s.sid).unwrap_or(sid),
+                Fault::SealedBy(name) => by = self.uid_of(name).unwrap_or(by),
+                Fault::SealedFor(name) => sealed_for = Some(self.user_of(name)),
+                _ => {}
+            }
+        }
+        if let Some(kept) = self.texts.get(text).filter(|k| k.author == author && k.session == session) {
+            let lines: Vec<&String> = recipients.iter().filter_map(|r| kept.lines.get(r)).collect();
+            if lines.len() == recipients.len() {
+                return Ok(lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect());
+            }
+        }
+        let mut kept =
+            Text { author: author.to_owned(), session, lines: Default::default(), answered: Default::default() };
+        let mut payload = Vec::new();
+        for recipient in recipients {
+            let reader = sealed_for.clone().unwrap_or_else(|| recipient.clone());
+            let Some(identity) = self.identity(&reader).cloned() else { continue };
+            let key = identity.public(self.stage.provider);
+            let line = envelope::seal(self.stage.provider, &mut self.rng, &key, sid, by, identity.uid, text);
+            payload.extend_from_slice(line.as_bytes());
+            payload.push(b'\n');
+            kept.lines.insert(recipient, line);
+        }
+        if payload.len() > mpchat_proto::frame::MAX_PAYLOAD {
+            return Err(Stop::Skip(format!("{} bytes of envelopes fit no frame", payload.len())));
+        }
+        self.texts.insert(text.to_owned(), kept);
+        Ok(payload)
+    }
+}
+
+/// The value of `with FIELD …`, if the line has one.
+pub(crate) fn with(message: &Message, field: Field) -> Option<&Value> {
+    message.faults.iter().find_map(|fault| match fault {
+        Fault::With(f, value) if *f == field => Some(value),
+        _ => None,
+    })
+}
+
+fn way_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::Way(way) => Some(way),
+        _ => None,
+    }
+}
+
+/// Where a field stands in a frame of `len` bytes.
+fn range_of(field: Field, len: usize, etk: bool) -> std::ops::Range<usize> {
+    let epd = sealed_payload(len, etk);
+    let range = match field {
+        Field::Ver => 0..2,
+        Field::Typ => 2..4,
+        Field::Len => 4..6,
+        Field::Sqn => 6..8,
+        Field::Sid => 8..16,
+        Field::Uid => 16..HEADER_LEN,
+        Field::Mac => epd.end..epd.end + MAC_LEN,
+        Field::Etk => len.saturating_sub(ETK_LEN)..len,
+        Field::Payload | Field::Epd | Field::Key => epd,
+    };
+    range.start.min(len)..range.end.min(len)
+}

@@ -1,0 +1,213 @@
+//! Judging what was heard against what is expected at the moment.
+
+use std::time::Instant;
+
+use mpchat_script::ast::{Kind, NoteKind};
+
+use crate::program::{Leaf, LeafKind};
+use crate::stop::{Finding, Stop, rules};
+
+use super::Play;
+use super::blame;
+use super::world::{Happening, Heard};
+
+impl Play {
+    /// Judges what every connection has heard and not yet judged.
+    pub(crate) fn rejudge_all(&mut self) -> Result<(), Stop> {
+        for number in 0..self.conns.len() {
+            self.rejudge(number)?;
+        }
+        Ok(())
+    }
+
+    /// Judges the queue of one connection as far as it goes.
+    pub(crate) fn rejudge(&mut self, number: usize) -> Result<(), Stop> {
+        while let Some(conn) = self.conns.get(number) {
+            if conn.holding {
+                return Ok(());
+            }
+            let Some(next) = conn.queue.front().cloned() else { return Ok(()) };
+            if conn.detached || conn.fin_sent && !self.is_expected(number, &next) {
+                self.drop_front(number);
+                continue;
+            }
+            if !self.judge(number, &next)? {
+                return Ok(());
+            }
+            self.drop_front(number);
+        }
+        Ok(())
+    }
+
+    fn drop_front(&mut self, number: usize) {
+        if let Some(conn) = self.conns.get_mut(number) {
+            conn.queue.pop_front();
+        }
+    }
+
+    fn is_expected(&self, number: usize, happening: &Happening) -> bool {
+        let Some(conn) = self.conns.get(number) else { return false };
+        let expected = |n: &usize| {
+            self.expectations.get(*n).is_some_and(|e| self.compare(&e.leaf, happening).is_ok())
+        };
+        self.candidates(&conn.name).iter().any(expected)
+    }
+
+    /// Judges one happening: true if it is settled, false if it has to wait.
+    fn judge(&mut self, number: usize, happening: &Happening) -> Result<bool, Stop> {
+        let Some(conn) = self.conns.get(number) else { return Ok(true) };
+        let name = conn.name.clone();
+        let candidates = self.candidates(&name);
+        for candidate in &candidates {
+            let Some(expectation) = self.expectations.get(*candidate) else { continue };
+            if self.compare(&expectation.leaf, happening).is_ok() {
+                let (leaf, not_before) = (std::sync::Arc::clone(&expectation.leaf), expectation.not_before);
+                if let Some(early) = not_before.and_then(|due| due.checked_duration_since(Instant::now())) {
+                    return Err(self.too_early(&leaf, early, happening));
+                }
+                self.bind(number, &leaf, happening)?;
+                self.met(*candidate);
+                return Ok(true);
+            }
+        }
+        if self.is_tolerated(number, happening) {
+            return Ok(true);
+        }
+        let later = self.due_without_act(&name);
+        if later.iter().any(|leaf| self.compare_later(leaf, happening)) {
+            return Ok(false);
+        }
+        Err(self.unexpected(number, &candidates, happening))
+    }
+
+    /// Like [`Play::compare`], for a line whose session or text may not be known yet.
+    fn compare_later(&self, leaf: &Leaf, happening: &Happening) -> bool {
+        self.compare(leaf, happening).is_ok()
+    }
+
+    /// Frames that were due before a violation may still come (MTP-13), and so may lines to the violator.
+    fn is_tolerated(&self, number: usize, happening: &Happening) -> bool {
+        let Some(conn) = self.conns.get(number) else { return true };
+        match happening {
+            Happening::Frame(heard) => conn.violating && !matches!(heard.kind, Kind::StatusReq),
+            Happening::End(_) => conn.fin_sent,
+        }
+    }
+
+    /// Takes over what a met expectation tells: sids, liveness, the transcript's line.
+    fn bind(&mut self, number: usize, leaf: &Leaf, happening: &Happening) -> Result<(), Stop> {
+        if let (LeafKind::Frame(frame), Happening::Frame(heard)) = (&leaf.what, happening)
+            && let mpchat_script::ast::What::Message(message) = &frame.what
+        {
+            let name = self.session_of_line(message);
+            self.bind_session(number, &name, heard)?;
+        }
+        let line = self.render_seen(leaf, happening);
+        self.fill(leaf, line);
+        Ok(())
+    }
+
+    fn bind_session(&mut self, number: usize, name: &str, heard: &Heard) -> Result<(), Stop> {
+        let sid = heard.header.sid;
+        let creates = match heard.kind {
+            Kind::InviteReq => true,
+            Kind::InitRes => heard.payload == b"OK",
+            _ => false,
+        };
+        let session = self.sessions.entry(name.to_owned()).or_default();
+        if heard.kind == Kind::InitRes && heard.payload != b"OK" {
+            session.over = true;
+            return Ok(());
+        }
+        if !creates {
+            return Ok(());
+        }
+        if session.sid.is_none() {
+            session.sid = Some(sid);
+            let case = self.stage.instance.number();
+            if let Some(earlier) = self.stage.memory.give_out(case, sid, name) {
+                let got = format!("sid {sid}, which was given out before (as {earlier})");
+                return Err(self.monitor(number, &["INIT-03", "CLOSE-04"], "a sid that was never given out", got));
+            }
+        }
+        let session = self.sessions.entry(name.to_owned()).or_default();
+        if heard.kind == Kind::InitRes {
+            session.live = true;
+        }
+        Ok(())
+    }
+
+    fn too_early(&self, leaf: &Leaf, early: std::time::Duration, happening: &Happening) -> Stop {
+        let mut found = leaf.line.rules.clone();
+        found.extend(rules(blame::missing(leaf)));
+        Finding {
+            rules: found,
+            step: Some(leaf.line.clone()),
+            expected: format!("{} only when the timer has passed", leaf.line.text),
+            got: format!("{} {} ms too early", self.describe(happening), early.as_millis()),
+        }
+        .stop()
+    }
+
+    /// Something came that nothing expects: whose fault, and of which rule.
+    fn unexpected(&self, number: usize, candidates: &[usize], happening: &Happening) -> Stop {
+        let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
+        let got = format!("{name} heard {}", self.describe(happening));
+        let nearest = candidates
+            .iter()
+            .filter_map(|n| self.expectations.get(*n))
+            .filter_map(|e| self.compare(&e.leaf, happening).err().map(|m| (m, &e.leaf)))
+            .max_by_key(|(m, _)| m.closeness);
+        if let Some((mismatch, leaf)) = nearest {
+            let mut found = leaf.line.rules.clone();
+            found.extend(rules(mismatch.rules));
+            if found.is_empty() {
+                found.extend(rules(blame::missing(leaf)));
+            }
+            if found.is_empty() {
+                found.extend(rules(blame::unexpected(happening)));
+            }
+            return Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }.stop();
+        }
+        if let Some(note) = self.checking.as_ref().filter(|note| note.conn == name) {
+            let mut found = note.line.rules.clone();
+            found.extend(rules(blame::unexpected(happening)));
+            let expected = if matches!(&note.what, LeafKind::Note(n) if n.what == NoteKind::StillServed) {
+                format!("{name} is still served")
+            } else {
+                format!("{name} hears nothing")
+            };
+            return Finding { rules: found, step: Some(note.line.clone()), expected, got }.stop();
+        }
+        let upcoming = self.upcoming(&name);
+        // An act of the connection itself ends the look ahead: what comes behind it has another cause.
+        let before_act = upcoming.iter().take_while(|leaf| !is_own_act(leaf)).next();
+        match before_act {
+            Some(leaf) if matches!(leaf.what, LeafKind::Note(_)) => {
+                let mut found = leaf.line.rules.clone();
+                found.extend(rules(blame::unexpected(happening)));
+                Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }.stop()
+            }
+            Some(leaf) if self.compare(leaf, happening).is_ok() => {
+                let mut found = leaf.line.rules.clone();
+                found.extend(rules(blame::missing(leaf)));
+                let expected = format!("{}, only after what stands before it in the diagram", leaf.line.text);
+                Finding { rules: found, step: Some(leaf.line.clone()), expected, got }.stop()
+            }
+            _ => {
+                let step = self.nearest_line(&name);
+                let found = rules(blame::unexpected(happening));
+                let expected = format!("nothing for {name} at this point");
+                Finding { rules: found, step, expected, got }.stop()
+            }
+        }
+    }
+}
+
+fn is_own_act(leaf: &Leaf) -> bool {
+    match &leaf.what {
+        LeafKind::Frame(frame) => frame.from != "server",
+        LeafKind::Ending(ending) => ending.from != "server",
+        LeafKind::Note(note) => !matches!(note.what, NoteKind::HearsNothing | NoteKind::StillServed),
+    }
+}

@@ -1,0 +1,233 @@
+//! Playing one case against a server: the harness is every user, the subject is the server.
+//!
+//! One task plays a case. It owns every connection's meaning; the sockets have tasks of their own ([`crate::link`])
+//! that only carry bytes. The diagram is a set of *threads*, one a branch of a `par`; a thread performs an act when
+//! all that stands before it has been seen, and registers what it expects. What is heard is judged against the
+//! registered expectations, whichever thread they belong to.
+//!
+//! ```text
+//!          advance                     judge
+//!  Steps ----------> expectations <------------- heard frames <-- monitors <-- bytes
+//!    |                                                  ^
+//!    +-- acts --> craft --> bytes ---> subject ---------+
+//! ```
+
+mod acts;
+mod arrive;
+mod blame;
+mod checks;
+mod compare;
+mod craft;
+mod judge;
+mod login;
+mod render;
+mod setup;
+mod threads;
+mod timers;
+mod world;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mpchat_model::Evidence;
+use mpchat_proto::crypto::Provider;
+use mpchat_script::ast::{Front, Line};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+
+use crate::identities::Identity;
+use crate::link::{Input, QUEUED_READS};
+use crate::memory::RunMemory;
+use crate::program::{Lifeline, Program};
+use crate::stop::Stop;
+use crate::subject::Instance;
+use crate::timing::Timers;
+
+use self::threads::{Expectation, Thread};
+use self::world::{Conn, Session, Text};
+
+/// How many lines of the log a failure shows.
+const SHOWN_FRAMES: usize = 24;
+
+/// How much one case reads at most; a target that sends more is flooding.
+const MAX_HEARD_BYTES: usize = 64 << 20;
+
+/// What a case needs from the run.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) instance: Instance,
+    pub(crate) provider: &'static dyn Provider,
+    pub(crate) server_key: mpchat_proto::crypto::PublicKey,
+    pub(crate) patience: Duration,
+    pub(crate) timers: Timers,
+    pub(crate) memory: Arc<RunMemory>,
+}
+
+/// What came of a case.
+pub(crate) struct Played {
+    pub(crate) end: Result<(), Stop>,
+    pub(crate) evidence: Option<Evidence>,
+    pub(crate) transcript: String,
+    pub(crate) frames: Vec<String>,
+}
+
+impl Played {
+    /// A case that never began.
+    pub(crate) fn nothing(stop: Stop) -> Self {
+        Self { end: Err(stop), evidence: None, transcript: String::new(), frames: Vec::new() }
+    }
+}
+
+pub(crate) use self::setup::WATCHER;
+
+/// One case being played.
+pub(crate) struct Play {
+    stage: Stage,
+    front: Arc<Front>,
+    /// Who stands behind each user name.
+    users: BTreeMap<String, Arc<Identity>>,
+    lifelines: Vec<Lifeline>,
+    /// Uids of names that the directory does not know.
+    strangers: BTreeMap<String, mpchat_proto::ids::Uid>,
+    conns: Vec<Conn>,
+    /// The current connection of each lifeline.
+    current: BTreeMap<String, usize>,
+    sessions: BTreeMap<String, Session>,
+    texts: BTreeMap<String, Text>,
+    kept: BTreeMap<String, world::Kept>,
+    /// A sid that no server gave out.
+    unknown_sid: mpchat_proto::ids::Sid,
+    /// Who sends init_req for each session name, and whom the diagram shows as invited.
+    shown_invited: BTreeMap<String, Vec<String>>,
+    inputs: mpsc::Receiver<(usize, Input)>,
+    inputs_sender: mpsc::Sender<(usize, Input)>,
+    heard_bytes: usize,
+    threads: Vec<Thread>,
+    next_thread: usize,
+    expectations: Vec<Expectation>,
+    next_group: usize,
+    next_question: u64,
+    /// The note that is being checked.
+    checking: Option<Arc<crate::program::Leaf>>,
+    /// Users whose connection ended, and whom the server may not yet know to be offline.
+    unsettled: Vec<String>,
+    /// While set, stored lines are those of earlier cases.
+    draining: bool,
+    /// While set, frames are filed in the books but not judged.
+    unjudged: bool,
+    slots: Vec<Option<String>>,
+    log: VecDeque<String>,
+    evidence: Option<Evidence>,
+    began: Instant,
+    progress: Instant,
+    /// When the last act was performed: nothing that depends on it can have happened before.
+    last_act: Instant,
+    rng: StdRng,
+}
+
+impl Play {
+    /// Prepares a case: nothing is connected yet.
+    pub(crate) fn new(
+        stage: Stage,
+        front: Arc<Front>,
+        program: &Program,
+        users: BTreeMap<String, Arc<Identity>>,
+    ) -> Self {
+        let (inputs_sender, inputs) = mpsc::channel(QUEUED_READS);
+        let mut rng = StdRng::from_rng(&mut rand::rng());
+        let now = Instant::now();
+        let unknown_sid = world::random_sid(&mut rng);
+        let strangers = world::strangers(&front, &mut rng);
+        Self {
+            stage,
+            users,
+            lifelines: program.lifelines.clone(),
+            strangers,
+            conns: Vec::new(),
+            current: BTreeMap::new(),
+            sessions: world::declared_sessions(&front),
+            texts: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            unknown_sid,
+            shown_invited: threads::shown_invited(&program.steps, &front),
+            front,
+            inputs,
+            inputs_sender,
+            heard_bytes: 0,
+            threads: Vec::new(),
+            next_thread: 0,
+            expectations: Vec::new(),
+            next_group: 0,
+            next_question: 0,
+            checking: None,
+            unsettled: Vec::new(),
+            draining: false,
+            unjudged: false,
+            slots: vec![None; program.slots],
+            log: VecDeque::new(),
+            evidence: None,
+            began: now,
+            progress: now,
+            last_act: now,
+            rng,
+        }
+    }
+
+    /// Plays the case to its end, and cleans up behind it.
+    pub(crate) async fn run(mut self, program: &Program) -> Played {
+        let mut end = self.set_up().await;
+        if end.is_ok() {
+            self.log("-- the diagram begins".to_owned());
+            end = self.play(program).await;
+        }
+        if end.is_ok() {
+            end = self.check_all_quiet().await;
+        }
+        let cleaned = self.clean_up(end.is_ok()).await;
+        let end = end.and(cleaned);
+        Played {
+            end,
+            evidence: self.evidence,
+            transcript: self.transcript(&program.outline),
+            frames: self.log.into_iter().collect(),
+        }
+    }
+
+    /// Whether somebody can log in and is answered.
+    pub(crate) async fn looks_alive(stage: Stage, users: BTreeMap<String, Arc<Identity>>) -> bool {
+        let program = crate::program::compile(&Front::default(), &[]);
+        let mut play = Self::new(stage, Arc::new(Front::default()), &program, users);
+        play.watcher_is_served().await.unwrap_or(false)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.stage.instance.address()
+    }
+
+    /// Notes a line for people, keeping the newest.
+    fn log(&mut self, line: String) {
+        if self.log.len() == SHOWN_FRAMES {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+    }
+
+    /// Notes what a judgement rests on; the weakest evidence is kept.
+    fn rests_on(&mut self, evidence: Evidence) {
+        self.evidence = self.evidence.max(Some(evidence));
+    }
+
+    /// A finding at `line`.
+    fn finding(&self, rules: &[&str], line: Option<&Line>, expected: &str, got: String) -> Stop {
+        crate::stop::Finding {
+            rules: crate::stop::rules(rules),
+            step: line.cloned(),
+            expected: expected.to_owned(),
+            got,
+        }
+        .stop()
+    }
+}

@@ -1,0 +1,61 @@
+//! The target's timers: never early, and how late they may be is a matter of patience.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mpchat_model::Evidence;
+use mpchat_script::ast::Timer;
+
+use crate::program::Leaf;
+use crate::stop::Stop;
+
+use super::Play;
+
+/// What rounding in clocks may make a timer look early by.
+const ROUNDING: Duration = Duration::from_millis(2);
+
+impl Play {
+    /// `the … timeout passes`: what follows must not come before the timer can have run out.
+    pub(crate) async fn timer_passes(&mut self, thread: usize, leaf: &Arc<Leaf>, timer: Timer, half: bool) -> Result<(), Stop> {
+        let length = self.stage.timers.get(timer);
+        let (earliest, latest) = self.start_of(timer).unwrap_or((self.last_act, Instant::now()));
+        self.rests_on(Evidence::Timed);
+        if half {
+            let already = latest.elapsed();
+            if already > length / 2 + length / 4 {
+                return Err(Stop::Inconclusive(format!(
+                    "this machine was too slow for a timer of {length:?}: {already:?} passed unnoticed"
+                )));
+            }
+            self.checking = Some(Arc::clone(leaf));
+            // A half is counted from now, so that two halves are a whole.
+            self.listen(length / 2).await?;
+            self.checking = None;
+            return Ok(());
+        }
+        let due = earliest + length - ROUNDING;
+        if let Some(thread) = self.threads.iter_mut().find(|t| t.id == thread) {
+            thread.not_before = Some(due);
+            thread.timer_over = Some(latest + length + ROUNDING);
+        }
+        Ok(())
+    }
+
+    /// An act or a check right behind a timer waits until it has certainly run out.
+    pub(crate) async fn wait_for_timer_of(&mut self, thread: usize) -> Result<(), Stop> {
+        let over = self.threads.iter_mut().find(|t| t.id == thread).and_then(|t| t.timer_over.take());
+        match over.and_then(|over| over.checked_duration_since(Instant::now())) {
+            Some(rest) => self.listen(rest).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The latest start of a timer on any connection that is open.
+    fn start_of(&self, timer: Timer) -> Option<(Instant, Instant)> {
+        let open = self.conns.iter().filter(|c| c.ended.is_none() && !c.detached);
+        if timer == Timer::Login {
+            return open.filter(|c| !c.logged_in).map(|c| (c.opened, c.connected)).max_by_key(|(o, _)| *o);
+        }
+        open.filter_map(|c| c.starts.get(&timer).copied()).max_by_key(|(_, latest)| *latest)
+    }
+}

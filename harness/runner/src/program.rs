@@ -1,0 +1,270 @@
+//! A scenario for one role: the diagram's lines as acts of the harness, expectations of the subject, and checks.
+//!
+//! Crowds are unfolded to one line a user, choices of the harness are already made, aliases are resolved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mpchat_script::ast::{Branch, Cast, Ending, Frame, Front, Item, Line, Loop, Note, NoteKind};
+
+/// A step of a thread.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Something that the harness does or checks: everything before it in its thread has been seen.
+    Act(Arc<Leaf>),
+    /// Something that the subject does.
+    Expect(Arc<Leaf>),
+    /// Branches in any interleaving.
+    Par(Vec<Vec<Step>>),
+    /// One of the branches, as the subject chooses.
+    Alt(Vec<Vec<Step>>),
+    /// The subject may do this.
+    Opt(Vec<Step>),
+    /// Repeated until a number is reached.
+    Until(Arc<Until>),
+}
+
+/// A loop that ends at a sequence number.
+#[derive(Debug)]
+pub(crate) struct Until {
+    /// The lifeline whose connection is meant.
+    pub(crate) conn: String,
+    /// Whether the numbers of the server's frames count, or those of the user's.
+    pub(crate) from_server: bool,
+    pub(crate) sqn: u16,
+    pub(crate) body: Vec<Step>,
+}
+
+/// A line.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    pub(crate) line: Line,
+    /// The lifeline (one of a crowd: `crowd#7`) whose connection the line is on.
+    pub(crate) conn: String,
+    pub(crate) what: LeafKind,
+    /// Where the line stands in the transcript.
+    pub(crate) slot: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum LeafKind {
+    Frame(Frame),
+    Ending(Ending),
+    Note(Note),
+}
+
+impl Leaf {
+    /// Whether the line is a check, which takes part in no burst.
+    pub(crate) fn is_note(&self) -> bool {
+        matches!(self.what, LeafKind::Note(_))
+    }
+}
+
+/// The shape of the transcript: which slots stand where.
+#[derive(Clone, Debug)]
+pub(crate) enum Outline {
+    Slot(usize),
+    Par(Vec<Vec<Outline>>),
+    /// Only filled slots show.
+    Choice(Vec<Vec<Outline>>),
+    Until(String, Vec<Outline>),
+}
+
+/// A compiled diagram.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) outline: Vec<Outline>,
+    pub(crate) slots: usize,
+    /// Every lifeline, in order of appearance, crowds unfolded.
+    pub(crate) lifelines: Vec<Lifeline>,
+}
+
+/// Whose connection a lifeline is, and how it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lifeline {
+    pub(crate) name: String,
+    /// The user; for `connection of nobody` a user of its own.
+    pub(crate) user: String,
+    /// Whether the harness logs it in before line 1.
+    pub(crate) logs_in: bool,
+    /// Whether it is a `connection of nobody`.
+    pub(crate) nobody: bool,
+}
+
+/// The name of the nth user of a crowd.
+pub(crate) fn member(crowd: &str, n: usize) -> String {
+    format!("{crowd}#{n}")
+}
+
+/// Compiles for the server as subject.
+pub(crate) fn compile(front: &Front, body: &[Item]) -> Program {
+    let mut compiler = Compiler { front, slots: 0, first: BTreeMap::new(), order: Vec::new() };
+    let mut outline = Vec::new();
+    let steps = compiler.items(body, &mut outline);
+    let lifelines = compiler.lifelines();
+    Program { steps, outline, slots: compiler.slots, lifelines }
+}
+
+struct Compiler<'a> {
+    front: &'a Front,
+    slots: usize,
+    /// What each lifeline's first line makes of its login.
+    first: BTreeMap<String, bool>,
+    order: Vec<String>,
+}
+
+impl Compiler<'_> {
+    fn items(&mut self, items: &[Item], outline: &mut Vec<Outline>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let items = &answers_named(items);
+        for item in items {
+            self.item(item, &mut steps, outline);
+        }
+        steps
+    }
+
+    fn item(&mut self, item: &Item, steps: &mut Vec<Step>, outline: &mut Vec<Outline>) {
+        match item {
+            Item::Frame(frame) => {
+                let subject_sends = frame.from == "server";
+                let conn = if subject_sends { &frame.to } else { &frame.from };
+                let writes_login = matches!(&frame.what, mpchat_script::ast::What::Message(m) if m.kind == mpchat_script::ast::Kind::LoginReq);
+                self.leaf(conn, !writes_login, !subject_sends, &frame.line, steps, outline, || {
+                    LeafKind::Frame(frame.clone())
+                });
+            }
+            Item::Ending(ending) => {
+                let subject_ends = ending.from == "server";
+                let conn = if subject_ends { &ending.to } else { &ending.from };
+                self.leaf(conn, true, !subject_ends, &ending.line, steps, outline, || LeafKind::Ending(ending.clone()));
+            }
+            Item::Note(note) => {
+                let logs_in = note.what == NoteKind::LogsIn;
+                self.leaf(&note.over, !logs_in, true, &note.line, steps, outline, || LeafKind::Note(note.clone()));
+            }
+            Item::Par(branches) => {
+                let (steps_of, outlines) = self.branches(branches);
+                steps.push(Step::Par(steps_of));
+                outline.push(Outline::Par(outlines));
+            }
+            Item::Alt(branches) => {
+                let (steps_of, outlines) = self.branches(branches);
+                steps.push(Step::Alt(steps_of));
+                outline.push(Outline::Choice(outlines));
+            }
+            Item::Opt(branch) => {
+                let mut inner = Vec::new();
+                let steps_of = self.items(&branch.items, &mut inner);
+                steps.push(Step::Opt(steps_of));
+                outline.push(Outline::Choice(vec![inner]));
+            }
+            Item::Loop(Loop::Rounds { rounds, .. }) => {
+                for round in rounds {
+                    steps.extend(self.items(round, outline));
+                }
+            }
+            Item::Loop(Loop::Until { line, from, to, sqn, body }) => {
+                let mut inner = Vec::new();
+                let body = self.items(body, &mut inner);
+                let from_server = from == "server";
+                let conn = self.canonical(if from_server { to } else { from });
+                outline.push(Outline::Until(line.text.clone(), inner));
+                steps.push(Step::Until(Arc::new(Until { conn, from_server, sqn: *sqn, body })));
+            }
+        }
+    }
+
+    fn branches(&mut self, branches: &[Branch]) -> (Vec<Vec<Step>>, Vec<Vec<Outline>>) {
+        branches
+            .iter()
+            .map(|branch| {
+                let mut inner = Vec::new();
+                let steps = self.items(&branch.items, &mut inner);
+                (steps, inner)
+            })
+            .unzip()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call a kind of line")]
+    fn leaf(
+        &mut self,
+        conn: &str,
+        logs_in: bool,
+        act: bool,
+        line: &Line,
+        steps: &mut Vec<Step>,
+        outline: &mut Vec<Outline>,
+        what: impl Fn() -> LeafKind,
+    ) {
+        let conn = self.canonical(conn);
+        let slot = self.slots;
+        self.slots += 1;
+        outline.push(Outline::Slot(slot));
+        if conn != "server" && !self.first.contains_key(&conn) {
+            self.first.insert(conn.clone(), logs_in);
+            self.order.push(conn.clone());
+        }
+        for conn in self.unfold(&conn) {
+            let leaf = Arc::new(Leaf { line: line.clone(), conn, what: what(), slot });
+            steps.push(if act { Step::Act(leaf) } else { Step::Expect(leaf) });
+        }
+    }
+
+    fn canonical(&self, name: &str) -> String {
+        match self.front.cast.get(name) {
+            Some(Cast::SameAs(other)) => other.clone(),
+            _ => name.to_owned(),
+        }
+    }
+
+    fn unfold(&self, name: &str) -> Vec<String> {
+        match self.front.cast.get(name) {
+            Some(Cast::Users(n)) => (1..=*n).map(|k| member(name, k)).collect(),
+            _ => vec![name.to_owned()],
+        }
+    }
+
+    fn lifelines(&self) -> Vec<Lifeline> {
+        let mut lifelines = Vec::new();
+        let session_names = self.front.sessions.iter().flat_map(|(_, roster)| roster.iter().cloned());
+        let names = self.order.iter().cloned().chain(session_names.filter(|n| !self.first.contains_key(n)));
+        for name in names {
+            for lifeline in self.unfold(&name) {
+                if lifelines.iter().any(|l: &Lifeline| l.name == lifeline) {
+                    continue;
+                }
+                let (user, nobody) = match self.front.cast.get(&name) {
+                    Some(Cast::ConnectionOf(user)) => (user.clone(), false),
+                    Some(Cast::ConnectionOfNobody) => (lifeline.clone(), true),
+                    _ => (lifeline.clone(), false),
+                };
+                let logs_in =
+                    !nobody && self.first.get(&name).copied().unwrap_or(true) && !self.front.starts.contains_key(&name);
+                lifelines.push(Lifeline { name: lifeline, user, logs_in, nobody });
+            }
+        }
+        lifelines
+    }
+}
+
+/// Says of each answer to a line in a branch which text it answers: the latest that the branch shows its sender.
+fn answers_named(items: &[Item]) -> Vec<Item> {
+    use mpchat_script::ast::{Kind, Payload, What};
+    let mut latest: BTreeMap<String, String> = BTreeMap::new();
+    let mut named = items.to_vec();
+    for item in &mut named {
+        let Item::Frame(frame) = item else { continue };
+        let What::Message(message) = &mut frame.what else { continue };
+        match (message.kind, &message.payload) {
+            (Kind::MsgReq, Some(Payload::Text(text))) if frame.from == "server" => {
+                latest.insert(frame.to.clone(), text.clone());
+            }
+            (Kind::MsgRes, _) if frame.to == "server" && message.about.is_none() => {
+                message.about = latest.get(&frame.from).cloned();
+            }
+            _ => {}
+        }
+    }
+    named
+}

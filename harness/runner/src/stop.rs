@@ -1,0 +1,38 @@
+//! Why a case ends before its diagram does.
+
+use mpchat_model::RuleId;
+use mpchat_script::ast::Line;
+
+/// The end of a case other than by passing.
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
+    /// A rule is broken.
+    Fail(Box<Finding>),
+    /// Nothing was proved.
+    Inconclusive(String),
+    /// What the case needs is missing.
+    Skip(String),
+    /// The target refused for lack of a resource (PAY-07): run again alone, then skipped.
+    Refused(String),
+}
+
+/// A broken rule, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// The most specific first.
+    pub(crate) rules: Vec<RuleId>,
+    pub(crate) step: Option<Line>,
+    pub(crate) expected: String,
+    pub(crate) got: String,
+}
+
+impl Finding {
+    pub(crate) fn stop(self) -> Stop {
+        Stop::Fail(Box::new(self))
+    }
+}
+
+/// Rule ids from texts that this crate holds.
+pub(crate) fn rules(ids: &[&str]) -> Vec<RuleId> {
+    ids.iter().filter_map(|id| id.parse().ok()).collect()
+}
