@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
-use rsa::sha2::Sha256;
 use rsa::traits::PublicKeyParts;
+use sha2::Sha256;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
