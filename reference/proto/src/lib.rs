@@ -8,9 +8,11 @@
 //! | [`payload`] | the texts inside of frames | section 3 |
 //! | [`keys`] | key schedule, and sealing and opening of frames | sections 2 and 4 |
 //! | [`login`] | the handshake of both sides, and the connection end that it yields | section 4 |
+//! | [`client`] | the client machine | sections 2 to 8, rules for C |
 //! | [`envelope`] | the end-to-end encrypted line for one recipient | section 6 |
 //! | [`crypto`] | two interchangeable providers of the primitives | sections 4 and 9 |
 
+pub mod client;
 pub mod crypto;
 pub mod envelope;
 pub mod frame;
