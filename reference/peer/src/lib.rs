@@ -3,5 +3,9 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`kit`] | identity kits: key files as section 9 of the specification has them |
+//! | [`client`] | a client as a task: commands in, events out |
 
+pub mod client;
 pub mod kit;
+
+mod tcp;

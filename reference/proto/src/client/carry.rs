@@ -46,10 +46,10 @@ impl Client {
 
     fn carry(&mut self, now: Duration, command: &Command) -> Result<Turn, Refusal> {
         let online = match (&mut self.phase, command) {
-            (Phase::Online(_), Command::Connect(_)) => return Err(Refusal::AlreadyConnected),
+            (Phase::Online(_), Command::Connect { .. }) => return Err(Refusal::AlreadyConnected),
             (Phase::Online(online), _) => online,
-            (_, Command::Connect(identity)) => {
-                self.connect(now, (**identity).clone());
+            (_, Command::Connect { address, identity }) => {
+                self.connect(now, address.clone(), (**identity).clone());
                 return Ok(Turn::Done);
             }
             _ => return Err(Refusal::NotConnected),
@@ -87,7 +87,7 @@ impl Client {
                 online.open.ask(*sid, true);
                 self.send(now, FrameType::StatusReq, *sid, b"");
             }
-            Command::Connect(_) | Command::Leave => {}
+            Command::Connect { .. } | Command::Leave => {}
         }
         Ok(Turn::Done)
     }

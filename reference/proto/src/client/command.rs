@@ -8,8 +8,14 @@ use crate::ids::{Sid, Uid};
 /// What a user can ask of its client.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Connect and log in. Where to is the business of who drives the client.
-    Connect(Box<Identity>),
+    /// Connect and log in.
+    Connect {
+        /// Where to, in words of who drives the client; it comes out of
+        /// [`Client::wants_connection`](super::Client::wants_connection) as it went in.
+        address: String,
+        /// As whom.
+        identity: Box<Identity>,
+    },
     /// Create a session.
     Init {
         /// Whom to invite, in this order; the server judges the list (INIT-02).
@@ -48,7 +54,7 @@ impl Command {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Connect(_) => "connect",
+            Self::Connect { .. } => "connect",
             Self::Init { .. } => "init",
             Self::Answer { .. } => "answer",
             Self::Send { .. } => "send",

@@ -74,7 +74,8 @@ impl Phase {
 
 impl Client {
     /// The user wants to be `identity`, and connected.
-    pub(super) fn connect(&mut self, now: Duration, identity: Identity) {
+    pub(super) fn connect(&mut self, now: Duration, address: String, identity: Identity) {
+        self.address = address;
         let new = identity.uid;
         if let Some(old) = self.identity.replace(identity)
             && old.uid != new

@@ -102,6 +102,8 @@ pub struct Client {
     phase: Phase,
     deframer: Deframer,
     identity: Option<Identity>,
+    /// Of the last connect, to log in anew (MTP-09).
+    address: String,
     memory: Memory,
     /// Memories of users that are not [`Self::identity`].
     stowed: BTreeMap<Uid, Memory>,
@@ -121,6 +123,7 @@ impl Client {
             phase: Phase::Idle,
             deframer: Deframer::new(),
             identity: None,
+            address: String::new(),
             memory: Memory::default(),
             stowed: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -177,11 +180,11 @@ impl Client {
         self.work(now);
     }
 
-    /// Whether a connection to the server is to be opened: for the address of the last [`Command::Connect`]. Stays so until
+    /// Where to open a connection to, if one is wanted: the address of the [`Command::Connect`]. Stays so until
     /// [`handle_connected`](Self::handle_connected), [`handle_failure`](Self::handle_failure) or the wish to close.
     #[must_use]
-    pub fn wants_connection(&self) -> bool {
-        matches!(self.phase, Phase::Opening { .. })
+    pub fn wants_connection(&self) -> Option<&str> {
+        matches!(self.phase, Phase::Opening { .. }).then_some(&*self.address)
     }
 
     /// The next bytes to send: one frame.

@@ -21,6 +21,7 @@ pub const BOB: Uid = Uid(0xb0b00);
 pub const CAROL: Uid = Uid(0xca401e);
 pub const SERVER: Uid = Uid::SERVER;
 pub const NONE: Sid = Sid::NONE;
+pub const ADDRESS: &str = "chat.example:5150";
 pub const S: Sid = Sid(0x5f0c_9a1b_e2d3_4477);
 pub const T: Sid = Sid(0xffff_0000_0000_0001);
 
@@ -115,7 +116,7 @@ impl Pair {
     }
 
     pub fn connect(&mut self, uid: Uid) {
-        self.command(Command::Connect(Box::new(identity(uid))));
+        self.command(Command::Connect { address: ADDRESS.to_owned(), identity: Box::new(identity(uid)) });
     }
 
     /// Opens the connection that the client wants, and carries out the login on it.
@@ -133,7 +134,7 @@ impl Pair {
 
     /// Opens the connection that the client wants.
     pub fn open(&mut self) {
-        assert!(self.client.wants_connection());
+        assert_eq!(self.client.wants_connection(), Some(ADDRESS));
         self.server = None;
         self.deframer = Deframer::new();
         self.client.handle_connected(self.now);
