@@ -20,6 +20,7 @@ pub mod ids;
 pub mod keys;
 pub mod login;
 pub mod payload;
+pub mod server;
 
 #[cfg(test)]
 mod testing;
