@@ -3,9 +3,11 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`kit`] | identity kits: key files as section 9 of the specification has them |
+//! | [`server`] | a server as a task |
 //! | [`client`] | a client as a task: commands in, events out |
 
 pub mod client;
 pub mod kit;
+pub mod server;
 
 mod tcp;

@@ -9,8 +9,6 @@
 //! ```
 
 mod shell;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

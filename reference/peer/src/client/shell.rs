@@ -48,10 +48,12 @@ pub(super) async fn run(options: ClientOptions, mut commands: mpsc::Receiver<Com
             progress = shell.link.progress(shell.events.is_empty()) => shell.progressed(progress),
         }
     }
-    // Events that nobody fetched in time go with the user; connections are given their time to end well.
     for event in shell.events {
-        let _ = events.try_send(event);
+        if events.send(event).await.is_err() {
+            break;
+        }
     }
+    // The process may end when this task does, and a socket that it leaves open then might take back what was sent.
     shell.ending.join_all().await;
 }
 
