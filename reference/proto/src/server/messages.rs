@@ -16,17 +16,21 @@ use crate::payload::{PayloadError, Response, parse_lines, parse_response, write_
 /// A msg_req whose author is online and has no msg_res yet.
 ///
 /// ```text
-///                 the last recipient is decided (MSG-07)     earlier ones answered (MSG-11)
-///  accepted: waits -----------------------------> decided -------------------------------> msg_res
-///     |                                               |
-///     +-----------------------------------------------+---> msg_res with an error text (CLOSE-06)
-///     +-----------------------------------------------+---> forgotten: the author is gone (MSG-13)
+///            the last recipient is decided (MSG-07)
+///  accepted ---------------------------------------> msg_res, OK or an error text
+///     |
+///     +---> msg_res with an error text (CLOSE-06)
+///     +---> forgotten: the author is gone (MSG-13)
 /// ```
+///
+/// Those of one author and session are decided in their order: a recipient that is undecided for one was online ever
+/// since, so it got, and has not answered, all later ones either (MSG-09). What waits for its turn (MSG-11) is therefore
+/// only what was refused; `answer_author` does not rely on it.
 #[derive(Debug)]
 pub(super) struct Message {
     sid: Sid,
     author: ConnectionId,
-    /// Recipients that were online all the time and have not answered.
+    /// Recipients that were online ever since and have not answered.
     undecided: BTreeSet<Uid>,
     /// A recipient has answered with an error text.
     failed: bool,
@@ -157,12 +161,12 @@ impl Server {
         }
     }
 
-    /// MSG-07, for one recipient. Nothing to do if the author has its answer already, or is gone.
+    /// MSG-07, for one recipient: it answered, or went offline. Nothing to do if the author has its answer or is gone.
     fn recipient_decided(&mut self, number: u64, recipient: Uid, failed: bool) {
         let Some(message) = self.messages.get_mut(&number) else { return };
-        // A line that is answered after a second login no longer counts for its author.
+        // Whoever went offline is decided already, but if it came back and could not read the line "by then", that counts.
+        message.failed |= failed;
         if message.undecided.remove(&recipient) {
-            message.failed |= failed;
             let (author, sid) = (message.author, message.sid);
             self.answer_author(author, sid);
         }
