@@ -216,6 +216,23 @@ fn the_next_init_is_caused_at_once() {
 }
 
 #[test]
+fn the_next_init_follows_a_lapse_at_once() {
+    let mut net = Net::new();
+    let (a, b, c) = (net.login(ALICE), net.login(BOB), net.login(CAROL));
+    net.init(a, &[BOB]);
+    net.init(a, &[CAROL]);
+    let first = net.invited(b);
+    net.pass(seconds(30));
+    net.expect(a, &[init_res(NONE, "error")]);
+    net.expect(b, &[close_res(first, ALICE, "OK")]);
+    let second = net.invited(c);
+    // Its time runs from its own invite_req.
+    net.pass(seconds(30) - core::time::Duration::from_nanos(1));
+    net.accept(c, second);
+    net.expect(a, &[init_res(second, "OK")]);
+}
+
+#[test]
 fn many_small_requests_wait_and_are_not_refused() {
     let mut net = Net::with(|config| config.limits.waiting_inits = 2);
     let users = crowd(4);

@@ -209,7 +209,9 @@ fn one_order_for_all() {
 fn the_author_leaves() {
     let (mut net, a, b, sid) = two();
     net.msg(a, sid, &["x"]);
+    assert_eq!(net.server.awaited(), 1);
     net.end(a);
+    assert_eq!(net.server.awaited(), 0);
     net.expect(b, &[msg_req(sid, ALICE, "x")]);
     let a = net.login(ALICE);
     net.answer(b, sid, "OK");
@@ -310,6 +312,24 @@ fn lines_of_a_closed_session_do_not_count() {
     net.take(b);
     // The line of the other session was sent 1 s ago.
     net.pass(seconds(9) - Duration::from_nanos(1));
+    net.hears_nothing(b);
+    net.pass(Duration::from_nanos(1));
+    net.closed_silently(b);
+}
+
+#[test]
+fn an_answer_before_a_line_was_sent_takes_no_time_from_it() {
+    let (mut net, a, b, one) = two();
+    let two = net.session(&[a, b]);
+    net.msg(a, one, &["1"]);
+    net.msg(a, one, &["2"]);
+    net.pass(seconds(1));
+    net.answer(b, one, "OK");
+    net.pass(seconds(4));
+    net.msg(a, two, &["3"]);
+    net.close(a, one);
+    net.take(b);
+    net.pass(seconds(10) - Duration::from_nanos(1));
     net.hears_nothing(b);
     net.pass(Duration::from_nanos(1));
     net.closed_silently(b);

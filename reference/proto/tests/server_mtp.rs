@@ -283,7 +283,7 @@ fn weather() {
         for c in 0..net.clients.len() {
             net.end(c);
         }
-        assert_eq!(net.server.stored(), (0, 0), "seed {seed}");
+        assert_eq!((net.server.stored(), net.server.awaited()), ((0, 0), 0), "seed {seed}");
         assert_eq!(net.server.poll_timeout(), None, "seed {seed}");
     }
 }

@@ -123,3 +123,17 @@ fn a_probe_is_answered_with_any_sid() {
     net.pass(seconds(59));
     net.hears_nothing(a);
 }
+
+#[test]
+fn one_probe_at_a_time() {
+    let mut net = Net::with(|config| config.probe_after = Some(seconds(2)));
+    let a = net.login(ALICE);
+    net.pass(seconds(2));
+    net.expect(a, &[frame(StatusReq, NONE, SERVER, "")]);
+    net.hears_nothing(a);
+    net.pass(seconds(9));
+    net.hears_nothing(a);
+    net.send(a, StatusRes, NONE, "Online");
+    net.pass(seconds(2));
+    net.expect(a, &[frame(StatusReq, NONE, SERVER, "")]);
+}

@@ -159,14 +159,14 @@ impl Server {
 
     pub(super) fn on_invite_res(&mut self, from: Sender, sid: Sid, payload: &[u8]) -> Result<(), PayloadError> {
         let choice = parse_choice(payload)?;
-        // PAY-06, INIT-07, INIT-12: without an invitation that is undecided on this connection, it changes nothing.
-        if self.member(from.id).is_some_and(|member| member.invited_to.remove(&sid)) {
-            let decision = match choice {
-                Choice::Accept => Invitation::Accepted,
-                Choice::Deny => Invitation::Denied,
-            };
-            self.decide(sid, from.uid, decision);
+        if let Some(member) = self.member(from.id) {
+            member.invited_to.remove(&sid);
         }
+        let decision = match choice {
+            Choice::Accept => Invitation::Accepted,
+            Choice::Deny => Invitation::Denied,
+        };
+        self.decide(sid, from.uid, decision);
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Server {
         self.withdraw(sid, init.creator.uid, &concerned);
     }
 
-    /// One decision, for good.
+    /// One decision, for good: without an undecided invitation, it changes nothing (INIT-07, INIT-08, INIT-12, PAY-06).
     fn decide(&mut self, sid: Sid, uid: Uid, decision: Invitation) {
         let Some(init) = self.inits.get_mut(&sid) else { return };
         let invited = init.invited.iter_mut().find(|(invited, _)| *invited == uid);

@@ -160,6 +160,12 @@ impl Server {
         (self.stored.lines, self.stored.bytes)
     }
 
+    /// How many msg_req were accepted whose author waits for the msg_res.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        self.messages.len()
+    }
+
     /// The live sessions and their rosters.
     pub fn sessions(&self) -> impl Iterator<Item = (Sid, &[Uid])> {
         self.sessions.iter().map(|(sid, roster)| (*sid, &**roster))
