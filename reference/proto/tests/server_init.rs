@@ -233,6 +233,18 @@ fn the_next_init_follows_a_lapse_at_once() {
 }
 
 #[test]
+fn the_next_init_follows_an_ending_at_once() {
+    let mut net = Net::new();
+    let (a, b, c) = (net.login(ALICE), net.login(BOB), net.login(CAROL));
+    net.init(a, &[BOB]);
+    net.init(a, &[CAROL]);
+    net.take(b);
+    net.end(b);
+    net.expect(a, &[init_res(NONE, "error")]);
+    net.invited(c);
+}
+
+#[test]
 fn many_small_requests_wait_and_are_not_refused() {
     let mut net = Net::with(|config| config.limits.waiting_inits = 2);
     let users = crowd(4);
