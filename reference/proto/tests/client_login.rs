@@ -188,8 +188,13 @@ fn leaving_is_said_and_done_at_once() {
 
 /// A client whose next number is 65535, and so is the server's.
 fn nearly_spent() -> Pair {
+    spent_to(65535)
+}
+
+/// A client whose next number is `next`, and so is the server's.
+fn spent_to(next: u16) -> Pair {
     let mut pair = Pair::online(ALICE);
-    for sqn in 3..65535 {
+    for sqn in 3..next {
         pair.say(FrameType::StatusReq, NONE, SERVER, "");
         let (_, number, _) = header(&pair.client.poll_transmit().unwrap());
         assert_eq!(number, sqn);
@@ -262,4 +267,23 @@ fn a_farewell_with_number_65535_is_no_reason_to_come_back() {
     pair.command(Command::Leave);
     assert_eq!(header(&pair.client.poll_transmit().unwrap()), (FrameType::StatusRes, 65535, NONE));
     assert_eq!(pair.closes(), (End::Left, false));
+}
+
+#[test]
+fn a_command_that_waits_for_the_new_login_is_not_taken_for_one_that_waited_for_a_roster() {
+    let mut pair = spent_to(65533);
+    pair.command(Command::Status { sid: S });
+    pair.command(send(S, "x"));
+    pair.tell_roster(S, &[ALICE]);
+    // Two questions, and the last number: the roster came by the first. Alone it cannot be sent to.
+    assert!(matches!(pair.events()[..], [Event::Status { .. }, Event::Refused { command: "send", .. }]));
+    pair.command(Command::Close { sid: T });
+    pair.command(Command::Status { sid: T });
+    let sent: Vec<_> = std::iter::from_fn(|| pair.client.poll_transmit()).map(|frame| header(&frame)).collect();
+    let (req, close) = (FrameType::StatusReq, FrameType::CloseReq);
+    assert_eq!(sent, [(req, 65533, S), (req, 65534, S), (close, 65535, T)]);
+    pair.client.handle_end(pair.now);
+    assert_eq!(pair.closes(), (End::ByServer, true));
+    pair.finish_login();
+    assert_eq!(pair.heard(), [seen(FrameType::StatusReq, T, "")]);
 }
