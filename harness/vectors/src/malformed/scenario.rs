@@ -84,6 +84,13 @@ impl<'a> Writer<'a> {
                 Piece::Bytes(hex) => self.line(&format!("alice-xserver: bytes 0x{hex}")),
                 Piece::Message(message) => {
                     let arrow = if self.is_honest(message) { "->>" } else { "-x" };
+                    // Another init, so that the name of the session that exists keeps its meaning.
+                    let other = message.kind == "init_req" && message.session.is_none() && self.session_exists();
+                    let message = if other {
+                        &Message { session: Some("another".to_owned()), ..message.clone() }
+                    } else {
+                        message
+                    };
                     self.line(&format!("alice{arrow}server: {}", message_text(message)));
                 }
             }
