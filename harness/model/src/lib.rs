@@ -10,6 +10,6 @@ mod verdict;
 
 pub use event::{Event, RunHeader, Target};
 pub use ledger::{Ledger, LedgerError, Unobservable};
-pub use result::{CaseResult, Results, RuleResult, Summary};
+pub use result::{CaseResult, Results, RuleResult, SCHEMA, Specification, Summary, Tool};
 pub use rule::{Level, Party, Rule, RuleId, RuleIdError, Source};
 pub use verdict::{Evidence, RuleVerdict, Verdict};
