@@ -1,1 +1,35 @@
-//! mpchat-report
+//! Reporters: each folds over the runner's events and writes in one format.
+//!
+//! | module | format |
+//! | --- | --- |
+//! | [`terminal`] | for people: progress, failures, a summary by rule area |
+//! | [`json`] | the result file that tools rely on, `schema/results.schema.json` |
+//! | [`junit`] | JUnit XML |
+//! | [`tap`] | TAP 14 |
+//! | [`compare`] | what is different between two results, and shards as one |
+
+pub mod compare;
+pub mod json;
+pub mod junit;
+pub mod spec;
+pub mod tap;
+pub mod terminal;
+mod text;
+
+use std::io;
+
+use mpchat_model::{Event, Results};
+
+pub use spec::{Format, ReportSpec};
+
+/// The JSON Schema of the result file.
+pub const RESULTS_SCHEMA: &str = include_str!("../schema/results.schema.json");
+
+/// Takes every event of a run, in order, with the results so far (complete at [`Event::RunFinished`]).
+pub trait Reporter {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// What writing fails with.
+    fn on(&mut self, event: &Event, results: &Results) -> io::Result<()>;
+}
