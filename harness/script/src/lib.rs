@@ -16,6 +16,7 @@ mod error;
 mod expand;
 mod front;
 mod limits;
+mod mermaid;
 mod names;
 mod near;
 mod parse;
@@ -26,6 +27,7 @@ mod substitute;
 mod views;
 
 pub use error::{Place, Problem, ScriptError};
+pub use mermaid::{MermaidLine, Seen, mermaid_lines};
 pub use parse::parse;
 pub use print::{PrintedItems, unparse};
 pub use views::{DEFAULT_SESSION, Names, first_lines, names, names_of, sessions, sessions_of, walk};

@@ -29,6 +29,8 @@ pub(crate) const MERMAID: &[&str] = &[
     "links",
     "properties",
     "title",
+    "acctitle",
+    "accdescr",
 ];
 
 /// Words that mean something in a line of the language.

@@ -143,7 +143,7 @@ fn repetition<T: PartialEq>(list: &[T]) -> (&[T], usize) {
     const LONG: usize = 40;
     const PERIOD: usize = 16;
     if list.len() >= LONG {
-        for length in (1..=PERIOD).filter(|length| list.len() % length == 0) {
+        for length in (1..=PERIOD).filter(|length| list.len().is_multiple_of(*length)) {
             let (period, rest) = list.split_at(length);
             if rest.chunks(length).all(|chunk| chunk == period) {
                 return (period, list.len() / length);

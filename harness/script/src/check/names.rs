@@ -7,7 +7,7 @@ use crate::ast::{
 };
 use crate::error::Problem;
 use crate::near::near;
-use crate::views::{doing, names, pointed_at, sessions_of, walk};
+use crate::views::{DEFAULT_SESSION, doing, names, pointed_at, sessions_of, walk};
 
 use super::Offence;
 
@@ -61,10 +61,10 @@ impl Known<'_> {
         }
         for fault in &message.faults {
             match fault {
-                Fault::With(Field::Sid, Value::Name(name)) | Fault::After(Field::Sid, Value::Name(name)) => {
-                    if !matches!(name.as_str(), "none" | "unknown") {
-                        self.session(&frame.line, name)?;
-                    }
+                Fault::With(Field::Sid, Value::Name(name)) | Fault::After(Field::Sid, Value::Name(name))
+                    if !matches!(name.as_str(), "none" | "unknown") =>
+                {
+                    self.session(&frame.line, name)?;
                 }
                 Fault::SealedIn(name) => self.session(&frame.line, name)?,
                 _ => {}
@@ -86,9 +86,9 @@ impl Known<'_> {
         Err(Offence::new(line, name, problem))
     }
 
-    /// `in` may be left out where there is one session.
+    /// `in` may be left out where there is one session, or one of that name.
     fn one_session(&self, line: &Line) -> Result<(), Offence> {
-        if self.sessions.len() == 1 {
+        if self.sessions.len() == 1 || self.sessions.iter().any(|known| known == DEFAULT_SESSION) {
             return Ok(());
         }
         Err(Offence::new(line, "", Problem::WhichSession { known: self.sessions.clone() }))

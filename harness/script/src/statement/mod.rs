@@ -46,9 +46,8 @@ pub(crate) fn statement(number: usize, text: &str, budget: &mut Budget) -> Resul
         return Ok(Item::Note(crate::ast::Note { line: line(rules_start, rules), over, what }));
     }
     let first = trimmed.split([' ', ':', '-']).next().unwrap_or_default();
-    if trimmed.starts_with("Note") || MERMAID.contains(&first) {
-        let shown = trimmed.split(' ').next().unwrap_or_default();
-        return Err(Flaw::at(start..start + shown.len(), Problem::OutsideSubset(shown.to_owned())));
+    if first == "Note" || (MERMAID.contains(&first) && arrow(trimmed).is_none_or(|(at, _)| at > first.len())) {
+        return Err(Flaw::at(start..start + first.len(), Problem::OutsideSubset(first.to_owned())));
     }
     let Some((arrow_at, arrow)) = arrow(trimmed) else {
         return Err(Flaw::at(start..start + trimmed.len(), Problem::NoStatement));
