@@ -88,8 +88,8 @@ pub(crate) struct Lifeline {
     pub(crate) user: String,
     /// Whether the harness logs it in before line 1.
     pub(crate) logs_in: bool,
-    /// Whether it is a `connection of nobody`.
-    pub(crate) nobody: bool,
+    /// Whether it is a further connection, which never logs in by itself.
+    pub(crate) further: bool,
 }
 
 /// The name of the nth user of a crowd.
@@ -234,14 +234,15 @@ impl Compiler<'_> {
                 if lifelines.iter().any(|l: &Lifeline| l.name == lifeline) {
                     continue;
                 }
-                let (user, nobody) = match self.front.cast.get(&name) {
-                    Some(Cast::ConnectionOf(user)) => (user.clone(), false),
+                // A further connection of a user would replace the first if it logged in by itself (LOGIN-09).
+                let (user, further) = match self.front.cast.get(&name) {
+                    Some(Cast::ConnectionOf(user)) => (user.clone(), true),
                     Some(Cast::ConnectionOfNobody) => (lifeline.clone(), true),
                     _ => (lifeline.clone(), false),
                 };
                 let logs_in =
-                    !nobody && self.first.get(&name).copied().unwrap_or(true) && !self.front.starts.contains_key(&name);
-                lifelines.push(Lifeline { name: lifeline, user, logs_in, nobody });
+                    !further && self.first.get(&name).copied().unwrap_or(true) && !self.front.starts.contains_key(&name);
+                lifelines.push(Lifeline { name: lifeline, user, logs_in, further });
             }
         }
         lifelines

@@ -12,7 +12,7 @@ use crate::stop::Stop;
 
 use super::Play;
 use super::arrive::{decode, kind_of};
-use super::craft::{Crafted, with};
+use super::craft::Crafted;
 use super::world::{Kept, Phase, Session};
 
 impl Play {
@@ -121,7 +121,7 @@ impl Play {
         };
         let sid = crafted.header.sid;
         let logged_in = self.conns.get(number).is_some_and(|c| c.logged_in);
-        if faulty && is_violation(message, kind, logged_in) {
+        if faulty && is_violation(message, kind, logged_in, &crafted.payload) {
             self.mark_violating(number);
             return;
         }
@@ -146,7 +146,7 @@ impl Play {
             Kind::StatusRes if crafted.payload == b"Offline" => conn.farewell = true,
             Kind::StatusRes => {
                 if matches!(conn.phase, Phase::Ready(_)) {
-                    conn.logged_in = true;
+                    conn.log_in();
                 }
             }
             _ => {}
@@ -267,7 +267,7 @@ impl Play {
         if let Some(conn) = self.conns.get_mut(number)
             && matches!(conn.phase, Phase::Ready(_))
         {
-            conn.logged_in = true;
+            conn.log_in();
         }
     }
 
@@ -291,20 +291,15 @@ fn is_answerable(message: &Message) -> bool {
 }
 
 /// Whether a server has to close for the frame (MTP-13, PAY-05).
-fn is_violation(message: &Message, kind: Kind, logged_in: bool) -> bool {
-    let from_client = matches!(
-        kind,
-        Kind::InitReq
-            | Kind::CloseReq
-            | Kind::MsgReq
-            | Kind::MsgRes
-            | Kind::InviteRes
-            | Kind::StatusReq
-            | Kind::StatusRes
-    );
-    let strict_payload = matches!(kind, Kind::StatusReq | Kind::StatusRes | Kind::InviteRes | Kind::MsgRes);
-    !is_answerable(message)
-        || !from_client
-        || !logged_in
-        || strict_payload && with(message, Field::Payload).is_some()
+fn is_violation(message: &Message, kind: Kind, logged_in: bool, payload: &[u8]) -> bool {
+    let closes = match kind {
+        Kind::InitReq | Kind::CloseReq | Kind::MsgReq => false,
+        Kind::StatusReq => !payload.is_empty(),
+        Kind::StatusRes => payload != b"Online" && payload != b"Offline",
+        Kind::InviteRes => payload != b"Accept" && payload != b"Deny",
+        // Any text is an error text, or `OK`.
+        Kind::MsgRes => payload.is_empty() || std::str::from_utf8(payload).is_err(),
+        _ => true,
+    };
+    !is_answerable(message) || !logged_in || closes
 }

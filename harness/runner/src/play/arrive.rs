@@ -107,9 +107,9 @@ impl Play {
     fn stream_ended(&mut self, number: usize, how: EndHow) -> Result<(), Stop> {
         let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
         conn.ended = Some(how);
-        let (fin_sent, detached, name) = (conn.fin_sent, conn.detached, conn.name.clone());
+        let (detached, name) = (conn.detached, conn.name.clone());
         self.log(format!("server--x{name}: {}", if how == EndHow::Fin { "closes (FIN)" } else { "closes (RST)" }));
-        if fin_sent || detached || self.unjudged {
+        if detached || self.unjudged {
             return Ok(());
         }
         self.rests_on(Evidence::Closed);
@@ -310,7 +310,7 @@ impl Play {
         }
         let Some(known) = self.texts.get(text) else { return Ok(()) };
         let session_over = self.sessions.get(&known.session).is_some_and(|s| s.over);
-        let undecided = known.lines.keys().find(|r| !known.answered.contains(*r) && self.surely_online(r));
+        let undecided = known.lines.keys().find(|r| !known.answered.contains(*r) && self.surely_online_since(r, known.at));
         match undecided {
             Some(recipient) if !session_over => {
                 let got = format!("OK for \"{text}\" although {recipient} is online and has not answered");

@@ -6,6 +6,7 @@ use mpchat_proto::ids::{Sid, Uid};
 use mpchat_proto::keys::FrameCipher;
 use mpchat_script::ast::{Fault, Field, Kind, Message, Payload, SessionRef, Value};
 use rand::Rng;
+use std::time::Instant;
 
 use crate::stop::Stop;
 
@@ -317,7 +318,7 @@ impl Play {
         let roster = self.sessions.get(&session).map(Session::roster).unwrap_or_default();
         let others = roster.into_iter().filter(|name| name != author);
         let lines = others.zip(lines.iter().cloned()).collect();
-        let text = Text { author: author.to_owned(), session, lines, answered: Default::default() };
+        let text = Text { author: author.to_owned(), session, lines, answered: Default::default(), at: Instant::now() };
         self.texts.insert(key.to_owned(), text);
     }
 
@@ -352,7 +353,7 @@ impl Play {
             }
         }
         let mut kept =
-            Text { author: author.to_owned(), session, lines: Default::default(), answered: Default::default() };
+            Text { author: author.to_owned(), session, lines: Default::default(), answered: Default::default(), at: Instant::now() };
         let mut payload = Vec::new();
         for recipient in recipients {
             let reader = sealed_for.clone().unwrap_or_else(|| recipient.clone());

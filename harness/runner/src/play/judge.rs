@@ -26,7 +26,7 @@ impl Play {
             if conn.holding {
                 return Ok(());
             }
-            let Some(next) = conn.queue.front().cloned() else { return Ok(()) };
+            let Some(next) = conn.queue.front().cloned() else { return self.ended_before(number) };
             if conn.detached || conn.fin_sent && !self.is_expected(number, &next) {
                 self.drop_front(number);
                 continue;
@@ -37,6 +37,14 @@ impl Play {
             self.drop_front(number);
         }
         Ok(())
+    }
+
+    /// An end that came before the diagram expected it counts, if the harness itself had sent FIN.
+    fn ended_before(&mut self, number: usize) -> Result<(), Stop> {
+        let Some(conn) = self.conns.get(number).filter(|c| c.fin_sent && !c.detached) else { return Ok(()) };
+        let Some(how) = conn.ended else { return Ok(()) };
+        let end = Happening::End(how);
+        if self.is_expected(number, &end) { self.judge(number, &end).map(|_| ()) } else { Ok(()) }
     }
 
     fn drop_front(&mut self, number: usize) {
@@ -101,6 +109,11 @@ impl Play {
         {
             let name = self.session_of_line(message);
             self.bind_session(number, &name, heard)?;
+        }
+        if matches!(happening, Happening::End(_))
+            && let Some(user) = self.conns.get(number).map(|c| c.user.clone())
+        {
+            self.unsettled.push(user);
         }
         let line = self.render_seen(leaf, happening);
         self.fill(leaf, line);

@@ -114,6 +114,8 @@ pub(crate) struct Play {
     checking: Option<Arc<crate::program::Leaf>>,
     /// Users whose connection ended, and whom the server may not yet know to be offline.
     unsettled: Vec<String>,
+    /// How often half a timer has passed.
+    halves: usize,
     /// While set, stored lines are those of earlier cases.
     draining: bool,
     /// While set, frames are filed in the books but not judged.
@@ -164,6 +166,7 @@ impl Play {
             next_question: 0,
             checking: None,
             unsettled: Vec::new(),
+            halves: 0,
             draining: false,
             unjudged: false,
             slots: vec![None; program.slots],

@@ -29,7 +29,7 @@ impl Play {
         let all = self.lifelines.clone();
         let members: Vec<String> = self.front.sessions.iter().flat_map(|(_, roster)| roster.clone()).collect();
         let members = self.unfold(&members);
-        let starts: Vec<_> = all.iter().filter(|l| l.logs_in || !l.nobody && members.contains(&l.name)).cloned().collect();
+        let starts: Vec<_> = all.iter().filter(|l| l.logs_in || !l.further && members.contains(&l.name)).cloned().collect();
         for lifeline in &starts {
             self.open_and_request(&lifeline.name).await?;
         }
@@ -80,6 +80,7 @@ impl Play {
             deframer: Deframer::new(),
             phase: Phase::Raw,
             logged_in: false,
+            logged_in_at: None,
             opened,
             connected: Instant::now(),
             ended: None,

@@ -43,6 +43,8 @@ pub(crate) struct Conn {
     pub(crate) phase: Phase,
     /// Step 4 was sent, truly.
     pub(crate) logged_in: bool,
+    /// When that was.
+    pub(crate) logged_in_at: Option<Instant>,
     /// Just before it was opened, and just after.
     pub(crate) opened: Instant,
     pub(crate) connected: Instant,
@@ -77,7 +79,15 @@ pub(crate) struct Conn {
 impl Conn {
     /// Whether the harness can ask on it and be answered.
     pub(crate) fn can_ask(&self) -> bool {
-        self.logged_in && self.ended.is_none() && !self.fin_sent && !self.violating && !self.farewell && !self.detached && self.reading
+        self.logged_in && self.ended.is_none() && self.next_out().is_some() && !self.fin_sent && !self.violating && !self.farewell && !self.detached && self.reading
+    }
+
+    /// Step 4 is sent.
+    pub(crate) fn log_in(&mut self) {
+        if !self.logged_in {
+            self.logged_in = true;
+            self.logged_in_at = Some(Instant::now());
+        }
     }
 
     /// The transfer keys, once they are there.
@@ -146,6 +156,8 @@ pub(crate) struct Text {
     pub(crate) lines: BTreeMap<String, String>,
     /// Recipients that answered it.
     pub(crate) answered: BTreeSet<String>,
+    /// When it was made.
+    pub(crate) at: Instant,
 }
 
 /// Bytes kept by `as NAME`, and the login that they began.
@@ -251,6 +263,12 @@ impl Play {
 
     pub(crate) fn session_by_sid(&self, sid: Sid) -> Option<(&String, &Session)> {
         self.sessions.iter().find(|(_, session)| session.sid == Some(sid))
+    }
+
+    /// Whether a user has been online without a break since `then`, as far as the harness can tell for sure.
+    pub(crate) fn surely_online_since(&self, user: &str, then: Instant) -> bool {
+        let since = |c: &Conn| c.logged_in_at.is_some_and(|at| at <= then);
+        self.conns.iter().any(|c| c.user == user && c.can_ask() && since(c))
     }
 
     /// Whether a user has a connection that is logged in, as far as the harness can tell for sure.

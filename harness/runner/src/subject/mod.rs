@@ -168,13 +168,4 @@ impl Instances {
         }
         notices
     }
-
-    /// `server`, for people and results.
-    pub(crate) fn describe(&self) -> (String, String) {
-        match &self.subject {
-            Subject::Embedded => ("embedded".to_owned(), "embedded reference server".to_owned()),
-            Subject::Address(address) => (address.to_string(), address.to_string()),
-            Subject::Command(command) => (command.text().to_owned(), command.text().to_owned()),
-        }
-    }
 }

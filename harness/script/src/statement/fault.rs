@@ -183,7 +183,7 @@ fn fits(field: Field, moment: Moment, value: &Value) -> bool {
         }
         Field::Key => before && way(&["random", "zero", "login", "s2c", "other-key"]),
         Field::Epd => !before && (matches!(value, Value::Hex(_)) || way(&["random", "zero"])),
-        Field::Mac => !before && (matches!(value, Value::Hex(b) if b.len() == 12) || way(&["random", "zero"])),
+        Field::Mac => !before && (matches!(value, Value::Hex(_)) || way(&["random", "zero", "short", "long"])),
     }
 }
 
@@ -199,7 +199,7 @@ fn allowed(field: Field, moment: Moment) -> &'static str {
         (Field::Etk, Moment::After) => "0x and pairs of hexadecimal digits, random or zero",
         (Field::Key, Moment::Before) => "random, zero, login, s2c or other-key",
         (Field::Epd, Moment::After) => "0x and pairs of hexadecimal digits, random or zero",
-        (Field::Mac, Moment::After) => "0x and 24 digits, random or zero",
+        (Field::Mac, Moment::After) => "0x and pairs of hexadecimal digits, random, zero, short or long",
         (Field::Payload | Field::Key, Moment::After) => "nothing: it is no part of the sealed frame, write `with`",
         (Field::Epd | Field::Mac, Moment::Before) => "nothing: sealing makes it, write `after sealing`",
     }

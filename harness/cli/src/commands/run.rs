@@ -1,0 +1,339 @@
+//! `mpchat run`: the suite against a server.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use mpchat_model::{Event, Ledger, Level, Results, RunHeader, Target};
+use mpchat_report::json::Json;
+use mpchat_report::junit::Junit;
+use mpchat_report::tap::Tap;
+use mpchat_report::terminal::Terminal;
+use mpchat_report::{Format, ReportSpec, Reporter};
+use mpchat_runner::{PlannedCase, RunOptions, Snapshots, Subject, Timers, plan, subject};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use super::{crypto, print, runtime};
+use crate::args::{LevelArg, RunArgs};
+use crate::embedded;
+use crate::failure::Failure;
+use crate::selection;
+
+/// How long an answer may take, if nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many cases run side by side for each processor: most wait for the target most of the time.
+const JOBS_A_PROCESSOR: usize = 4;
+
+/// Runs the suite and writes the reports.
+pub(crate) fn run(args: RunArgs) -> Result<u8, Failure> {
+    let args = with_config(args)?;
+    let ledger = Arc::new(Ledger::embedded().map_err(Failure::found)?);
+    let reports = args.report.iter().map(|r| r.parse::<ReportSpec>().map_err(Failure::usage)).collect::<Result<Vec<_>, _>>()?;
+    let scenarios = selection::scenarios(args.scenarios.as_deref())?;
+    let shard = args.shard.as_deref().map(selection::parse_shard).transpose()?;
+    let mut cases = plan(&scenarios, &ledger);
+    let every: BTreeSet<String> = cases.iter().map(|case| case.id.clone()).collect();
+    cases.retain(|case| selection::is_meant(case, &args.filter) && selection::in_shard(&case.id, shard));
+    if args.list {
+        return list(&cases);
+    }
+    if cases.is_empty() {
+        return Err(Failure::usage("no case is meant; `mpchat run --list` lists all"));
+    }
+    let (subject, target) = subject(&args)?;
+    let embedded = matches!(subject, Subject::Embedded);
+    let options = options(&args, Arc::clone(&ledger), embedded)?;
+    let header = header(&args, target, cases.len());
+    let mut results = Results::new(&ledger, &header);
+    let mut reporters = reporters(&reports, &ledger)?;
+    runtime()?.block_on(conduct(subject, cases, options, header, &mut results, &mut reporters))?;
+    drop(reporters);
+    if args.accept {
+        accept(&args, &results, &every)?;
+    }
+    if let Some(folder) = options_kit_to_remove(&args) {
+        // Best effort: a temporary folder that stays is the operating system's to clean up.
+        let _left = std::fs::remove_dir_all(folder);
+    }
+    Ok(if args.accept && results.aborted.is_none() { u8::from(broken(&results)) } else { results.exit_code() })
+}
+
+/// Runs the cases while the reporters take the events.
+async fn conduct(
+    subject: Subject,
+    cases: Vec<PlannedCase>,
+    options: RunOptions,
+    header: RunHeader,
+    results: &mut Results,
+    reporters: &mut [Box<dyn Reporter + '_>],
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let mut tell = |event: Event, results: &mut Results| -> Result<(), Failure> {
+        results.on(&event);
+        for reporter in reporters.iter_mut() {
+            match reporter.on(&event, results) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    return Err(Failure::usage(format!("a report cannot be written: {error}")));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    tell(Event::RunStarted(Box::new(header)), results)?;
+    let run = tokio::spawn(mpchat_runner::run(subject, cases, options, sender));
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
+    let mut aborted = None;
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => tell(event, results)?,
+                None => break,
+            },
+            _ = &mut interrupted => {
+                run.abort();
+                aborted = Some("interrupted".to_owned());
+                break;
+            }
+        }
+    }
+    if aborted.is_none() {
+        aborted = match run.await {
+            Ok(Ok(())) => None,
+            Ok(Err(unreachable)) => Some(unreachable.to_string()),
+            Err(error) => Some(format!("the suite itself failed: {error}")),
+        };
+    }
+    tell(Event::RunFinished { seconds: began.elapsed().as_secs_f64(), aborted }, results)
+}
+
+fn list(cases: &[PlannedCase]) -> Result<u8, Failure> {
+    for case in cases {
+        let covers: Vec<&str> = case.covers().iter().map(|rule| rule.as_str()).collect();
+        print(&format!("{}  {}\n", case.id, covers.join(" ")))?;
+    }
+    print(&format!("{} cases\n", cases.len()))?;
+    Ok(0)
+}
+
+fn subject(args: &RunArgs) -> Result<(Subject, Target), Failure> {
+    let target = |address: &str, name: &str| Target {
+        role: "server".to_owned(),
+        address: address.to_owned(),
+        name: name.to_owned(),
+    };
+    match (&args.target, &args.start) {
+        (Some(address), _) => {
+            let resolved: Option<SocketAddr> = address.to_socket_addrs().ok().and_then(|mut all| all.next());
+            let resolved = resolved.ok_or_else(|| Failure::unreachable(format!("--target {address}: no such address")))?;
+            Ok((Subject::Address(resolved), target(address, address)))
+        }
+        (None, Some(command)) => {
+            let started = subject::Command::new(command).map_err(Failure::usage)?;
+            Ok((Subject::Command(started), target(command, command)))
+        }
+        (None, None) => Ok((Subject::Embedded, target("embedded", "embedded reference server"))),
+    }
+}
+
+fn options(args: &RunArgs, ledger: Arc<Ledger>, is_embedded: bool) -> Result<RunOptions, Failure> {
+    let provider = crypto(args.crypto.as_deref())?;
+    let kit = embedded::kit(args.kit.as_deref(), provider)?;
+    let default = Timers::default();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let snapshots = match (&args.snapshots, is_embedded) {
+        _ if args.accept => None,
+        (Some(folder), _) => Some(Snapshots::read(folder).map_err(Failure::usage)?),
+        // A user's own scenarios have no snapshots with us.
+        (None, true) if args.scenarios.is_none() => {
+            Some(Snapshots::parse(embedded::snapshot_files()).map_err(Failure::found)?)
+        }
+        (None, _) => None,
+    };
+    Ok(RunOptions {
+        jobs: args.jobs.unwrap_or(processors * JOBS_A_PROCESSOR),
+        patience: args.patience.unwrap_or(PATIENCE),
+        timers: Timers {
+            invite: args.invite_timeout.unwrap_or(default.invite),
+            answer: args.answer_timeout.unwrap_or(default.answer),
+            login: args.login_timeout.unwrap_or(default.login),
+            status: args.status_timeout.unwrap_or(default.status),
+        },
+        fail_fast: args.fail_fast,
+        level: if args.level == Some(LevelArg::Should) { Level::Should } else { Level::Must },
+        repeat: args.repeat.unwrap_or(1),
+        provider,
+        kit_folder: kit_folder(args)?,
+        kit,
+        snapshots,
+        reproduce: reproduce(args),
+        ledger,
+    })
+}
+
+/// The kit as a folder, for a command that wants one.
+fn kit_folder(args: &RunArgs) -> Result<Option<PathBuf>, Failure> {
+    if args.start.as_ref().is_none_or(|command| !command.contains("{kit}")) || args.kit.is_some() {
+        return Ok(args.kit.clone());
+    }
+    let folder = own_kit_folder();
+    embedded::kit_files().write(&folder, |_| true).map_err(Failure::usage)?;
+    Ok(Some(folder))
+}
+
+fn own_kit_folder() -> PathBuf {
+    std::env::temp_dir().join(format!("mpchat-kit-{}", std::process::id()))
+}
+
+fn options_kit_to_remove(args: &RunArgs) -> Option<PathBuf> {
+    (args.start.is_some() && args.kit.is_none()).then(own_kit_folder)
+}
+
+/// One command that repeats a case.
+fn reproduce(args: &RunArgs) -> String {
+    let mut command = String::from("mpchat run '={id}'");
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            command.push_str(&format!(" --{name} '{}'", value.replace('\'', r"'\''")));
+        }
+    };
+    let seconds = |length: Option<Duration>| length.map(|l| l.as_secs_f64().to_string());
+    add("target", args.target.clone());
+    add("start", args.start.clone());
+    add("kit", args.kit.as_ref().map(|p| p.display().to_string()));
+    add("scenarios", args.scenarios.as_ref().map(|p| p.display().to_string()));
+    add("invite-timeout", seconds(args.invite_timeout));
+    add("answer-timeout", seconds(args.answer_timeout));
+    add("login-timeout", seconds(args.login_timeout));
+    add("status-timeout", seconds(args.status_timeout));
+    add("patience", seconds(args.patience));
+    add("crypto", args.crypto.clone());
+    command
+}
+
+fn header(args: &RunArgs, target: Target, planned: usize) -> RunHeader {
+    RunHeader {
+        tool: "mpchat".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("MPCHAT_COMMIT").map(str::to_owned),
+        target,
+        started: rfc3339(SystemTime::now()),
+        planned: planned * args.repeat.unwrap_or(1).max(1),
+        should_fails: args.level == Some(LevelArg::Should),
+    }
+}
+
+/// A moment as RFC 3339 in UTC, to the second.
+fn rfc3339(now: SystemTime) -> String {
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+fn reporters<'a>(specs: &[ReportSpec], ledger: &'a Ledger) -> Result<Vec<Box<dyn Reporter + 'a>>, Failure> {
+    let taken = specs.iter().any(|spec| spec.file.is_none());
+    let mut reporters: Vec<Box<dyn Reporter + 'a>> = Vec::new();
+    if !taken {
+        reporters.push(Box::new(Terminal::new(io::stdout(), ledger, io::stderr().is_terminal())));
+    }
+    for spec in specs {
+        let out: Box<dyn Write> = match &spec.file {
+            Some(file) => {
+                Box::new(File::create(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?)
+            }
+            None => Box::new(io::stdout()),
+        };
+        reporters.push(match spec.format {
+            Format::Terminal => Box::new(Terminal::new(out, ledger, false)),
+            Format::Json => Box::new(Json::new(out)),
+            Format::Junit => Box::new(Junit::new(out)),
+            Format::Tap => Box::new(Tap::new(out)),
+        });
+    }
+    Ok(reporters)
+}
+
+/// Takes the transcripts of the cases that passed as snapshots.
+fn accept(args: &RunArgs, results: &Results, every: &BTreeSet<String>) -> Result<(), Failure> {
+    let Some(folder) = &args.snapshots else { return Ok(()) };
+    let mut snapshots = Snapshots::read(folder).map_err(Failure::usage)?;
+    for case in results.cases.iter().filter(|case| case.verdict == mpchat_model::Verdict::Pass) {
+        if let Some(transcript) = &case.transcript {
+            snapshots.accept(&case.id, transcript);
+        }
+    }
+    snapshots.keep_only(|id| every.contains(id));
+    snapshots.write(folder).map_err(Failure::usage)
+}
+
+fn broken(results: &Results) -> bool {
+    results.summary.fail + results.summary.inconclusive > 0
+}
+
+/// The options of a configuration file; what the command line says comes first.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct ConfigFile {
+    filter: Vec<String>,
+    target: Option<String>,
+    start: Option<String>,
+    kit: Option<PathBuf>,
+    scenarios: Option<PathBuf>,
+    invite_timeout: Option<f64>,
+    answer_timeout: Option<f64>,
+    login_timeout: Option<f64>,
+    status_timeout: Option<f64>,
+    patience: Option<f64>,
+    report: Vec<String>,
+    level: Option<LevelArg>,
+    crypto: Option<String>,
+    jobs: Option<usize>,
+    repeat: Option<usize>,
+    shard: Option<String>,
+    fail_fast: bool,
+    snapshots: Option<PathBuf>,
+}
+
+fn with_config(mut args: RunArgs) -> Result<RunArgs, Failure> {
+    let Some(path) = &args.config else { return Ok(args) };
+    let fail = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
+    let file: ConfigFile = toml::from_str(&text).map_err(|error| fail(&error))?;
+    let seconds = |value: Option<f64>| -> Result<Option<Duration>, Failure> {
+        value.map(|v| crate::args::seconds(&v.to_string()).map_err(|error| fail(&error))).transpose()
+    };
+    args.invite_timeout = args.invite_timeout.or(seconds(file.invite_timeout)?);
+    args.answer_timeout = args.answer_timeout.or(seconds(file.answer_timeout)?);
+    args.login_timeout = args.login_timeout.or(seconds(file.login_timeout)?);
+    args.status_timeout = args.status_timeout.or(seconds(file.status_timeout)?);
+    args.patience = args.patience.or(seconds(file.patience)?);
+    if args.target.is_none() && args.start.is_none() {
+        (args.target, args.start) = (file.target, file.start);
+        if args.target.is_some() && args.start.is_some() {
+            return Err(fail(&"both target and start"));
+        }
+    }
+    if args.filter.is_empty() {
+        args.filter = file.filter;
+    }
+    if args.report.is_empty() {
+        args.report = file.report;
+    }
+    args.kit = args.kit.or(file.kit);
+    args.scenarios = args.scenarios.or(file.scenarios);
+    args.level = args.level.or(file.level);
+    args.crypto = args.crypto.or(file.crypto);
+    args.jobs = args.jobs.or(file.jobs);
+    args.repeat = args.repeat.or(file.repeat);
+    args.shard = args.shard.or(file.shard);
+    args.fail_fast |= file.fail_fast;
+    args.snapshots = args.snapshots.or(file.snapshots);
+    Ok(args)
+}

@@ -1,0 +1,48 @@
+//! `mpchat serve`: the reference server.
+
+use mpchat_peer::kit::{KitFiles, ServerKit};
+use mpchat_peer::server::{ServerOptions, bind};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{crypto, print, runtime};
+use crate::args::ServeArgs;
+use crate::embedded;
+use crate::failure::Failure;
+
+/// Serves until SIGINT or SIGTERM.
+pub(crate) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let provider = crypto(args.crypto.as_deref())?;
+    let kit = match &args.kit {
+        Some(folder) => {
+            let files = KitFiles::read(folder).map_err(Failure::usage)?;
+            ServerKit::load(&files, provider).map_err(Failure::usage)?
+        }
+        None => embedded::kit(None, provider)?.server().map_err(Failure::usage)?,
+    };
+    let mut options = ServerOptions::new(kit);
+    options.provider = provider;
+    options.config.invite_timeout = args.invite_timeout;
+    options.config.answer_timeout = args.answer_timeout;
+    options.config.login_timeout = args.login_timeout;
+    options.config.status_timeout = args.status_timeout;
+    options.config.probe_after = args.probe_after;
+    runtime()?.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::usage)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::usage)?;
+        let server = bind(args.listen, options)
+            .await
+            .map_err(|error| Failure::unreachable(format!("{}: {error}", args.listen)))?;
+        print(&format!("listening on {}\n", server.address()))?;
+        tracing::info!("sessions and stored lines are kept in memory: they end with this process");
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        server.shutdown().await;
+        Ok(0)
+    })
+}
