@@ -7,11 +7,19 @@ pub(crate) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> 
     let mut found: Vec<(usize, &str)> = known
         .into_iter()
         .map(|candidate| (distance(&word, candidate), candidate))
-        .filter(|&(distance, _)| distance <= allowed)
+        .filter(|&(distance, candidate)| distance <= allowed || same_letters(&word, candidate))
         .collect();
     found.sort();
     found.dedup();
     found.into_iter().take(3).map(|(_, candidate)| candidate.to_owned()).collect()
+}
+
+/// Whether only the order of the letters is wrong.
+fn same_letters(a: &[char], b: &str) -> bool {
+    let (mut a, mut b): (Vec<char>, Vec<char>) = (a.to_vec(), b.chars().collect());
+    a.sort_unstable();
+    b.sort_unstable();
+    a == b
 }
 
 /// Levenshtein's distance.
@@ -39,6 +47,7 @@ mod tests {
     #[test]
     fn a_swapped_letter_is_near_another_word_is_not() {
         assert_eq!(near("titel", ["title", "covers"]), ["title"]);
+        assert_eq!(near("bbo", ["alice", "bob"]), ["bob"]);
         assert_eq!(near("bob", ["alice", "covers"]), Vec::<String>::new());
         assert_eq!(distance(&['a', 'b'], ""), 2);
         assert_eq!(distance(&[], "abc"), 3);

@@ -1,26 +1,20 @@
 //! The front matter: YAML, read strictly.
 
-use std::cell::RefCell;
+mod finder;
+mod raw;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use mpchat_model::{Level, RuleId};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::ast::{Cast, Front, Need, Start};
 use crate::error::{Flaw, Problem};
 use crate::limits;
 use crate::names::{is_case_id, is_name, is_reserved};
-use crate::near::near;
 
-const KEYS: &[&str] =
-    &["title", "covers", "why", "cast", "sessions", "starts", "cases", "each", "clients", "needs", "level", "tags"];
-
-/// Keys by which Mermaid changes what it draws.
-const MERMAID_KEYS: &[&str] = &["config", "displayMode"];
+use finder::{Finder, anchor};
+use raw::{Pairs, Values, raw};
 
 /// Front matter and the variables of `cases` and `each`.
 pub(crate) struct FrontMatter {
@@ -60,171 +54,6 @@ pub(crate) fn place_of(yaml: &str, word: &str) -> Range<usize> {
     let key = Finder { yaml }.key(word);
     if key.is_empty() { Finder { yaml }.word("", word) } else { key }
 }
-
-// ---- reading the YAML ----
-
-/// A map in the order of the file.
-struct Pairs<V>(Vec<(String, V)>);
-
-impl<V> Default for Pairs<V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-/// A range or a list.
-enum Values {
-    Range(String),
-    List(Vec<String>),
-}
-
-#[derive(Default)]
-struct Raw {
-    title: Option<String>,
-    covers: Option<Vec<String>>,
-    why: Option<String>,
-    cast: Pairs<String>,
-    sessions: Pairs<String>,
-    starts: Pairs<String>,
-    cases: Pairs<Pairs<String>>,
-    each: Pairs<Values>,
-    clients: Option<Vec<String>>,
-    needs: Option<Vec<String>>,
-    level: Option<String>,
-    tags: Option<Vec<String>>,
-}
-
-thread_local! {
-    /// What a visitor found wrong; the YAML reader's own errors carry text only.
-    static FOUND: RefCell<Option<Problem>> = const { RefCell::new(None) };
-}
-
-/// Ends the reading with a problem of ours.
-fn stop<E: serde::de::Error>(problem: Problem) -> E {
-    let text = problem.to_string();
-    FOUND.with_borrow_mut(|found| found.get_or_insert(problem).clone());
-    E::custom(text)
-}
-
-fn raw(yaml: &str) -> Result<Raw, Flaw> {
-    FOUND.set(None);
-    serde_norway::from_str::<Raw>(yaml).map_err(|error| {
-        let finder = Finder { yaml };
-        match FOUND.take() {
-            Some(Problem::UnknownKey { key, near, known }) => {
-                Flaw::at(finder.key(&key), Problem::UnknownKey { key, near, known })
-            }
-            Some(Problem::MermaidKey(key)) => Flaw::at(finder.key(&key), Problem::MermaidKey(key)),
-            Some(Problem::DuplicateKey(key)) => Flaw::at(finder.last_key(&key), Problem::DuplicateKey(key)),
-            Some(problem) => Flaw::at(0..0, problem),
-            None => {
-                let at = error.location().map_or(0, |location| location.index());
-                // The place is in the text of the figure already.
-                let text = error.to_string();
-                let text = text.split(" at line ").next().unwrap_or_default().to_owned();
-                Flaw::at(finder.rest_of_line(at), Problem::Yaml(text))
-            }
-        }
-    })
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Raw;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Raw, M::Error> {
-                let mut raw = Raw::default();
-                let mut seen: Vec<String> = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if seen.contains(&key) {
-                        return Err(stop(Problem::DuplicateKey(key)));
-                    }
-                    match key.as_str() {
-                        "title" => raw.title = Some(map.next_value()?),
-                        "covers" => raw.covers = Some(map.next_value()?),
-                        "why" => raw.why = Some(map.next_value()?),
-                        "cast" => raw.cast = map.next_value()?,
-                        "sessions" => raw.sessions = map.next_value()?,
-                        "starts" => raw.starts = map.next_value()?,
-                        "cases" => raw.cases = map.next_value()?,
-                        "each" => raw.each = map.next_value()?,
-                        "clients" => raw.clients = Some(map.next_value()?),
-                        "needs" => raw.needs = Some(map.next_value()?),
-                        "level" => raw.level = Some(map.next_value()?),
-                        "tags" => raw.tags = Some(map.next_value()?),
-                        _ if MERMAID_KEYS.contains(&key.as_str()) => return Err(stop(Problem::MermaidKey(key))),
-                        _ => {
-                            let near = near(&key, KEYS.iter().copied());
-                            return Err(stop(Problem::UnknownKey { key, near, known: KEYS }));
-                        }
-                    }
-                    seen.push(key);
-                }
-                Ok(raw)
-            }
-        }
-        deserializer.deserialize_map(Keys)
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ordered<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Ordered<V> {
-            type Value = Pairs<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map with at least one entry")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs<V>, M::Error> {
-                let mut pairs: Vec<(String, V)> = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if pairs.iter().any(|(known, _)| *known == key) {
-                        return Err(stop(Problem::DuplicateKey(key)));
-                    }
-                    pairs.push((key, map.next_value()?));
-                }
-                if pairs.is_empty() { Err(M::Error::invalid_length(0, &self)) } else { Ok(Pairs(pairs)) }
-            }
-        }
-        deserializer.deserialize_map(Ordered(PhantomData))
-    }
-}
-
-impl<'de> Deserialize<'de> for Values {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Values;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a range `1..35` or a list")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Values, E> {
-                Ok(Values::Range(text.to_owned()))
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<Values, S::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = sequence.next_element::<String>()? {
-                    values.push(value);
-                }
-                Ok(Values::List(values))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-// ---- what the values mean ----
 
 fn one_line(finder: &Finder<'_>, key: &'static str, value: Option<String>) -> Result<String, Flaw> {
     let Some(value) = value else { return Err(Flaw::at(0..0, Problem::MissingKey(key))) };
@@ -431,66 +260,4 @@ fn range(text: &str) -> Option<Result<Vec<String>, Flaw>> {
         return Some(Err(Flaw::at(0..0, problem)));
     }
     Some(Ok((from..=to).map(|number| number.to_string()).collect()))
-}
-
-// ---- finding places ----
-
-/// A YAML anchor, with which a small file can make a large one.
-fn anchor(yaml: &str) -> Option<Range<usize>> {
-    yaml.match_indices('&').find_map(|(at, _)| {
-        let before = yaml[..at].trim_end_matches(' ').chars().next_back();
-        let begins_value = before.is_none_or(|c| ":-[{,\n".contains(c));
-        let named = yaml[at + 1..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        (begins_value && named).then(|| at..at + 1)
-    })
-}
-
-/// Where in the YAML something stands. The reader's values have no places, so they are looked for.
-struct Finder<'a> {
-    yaml: &'a str,
-}
-
-impl Finder<'_> {
-    /// The first place of `key:`.
-    fn key(&self, key: &str) -> Range<usize> {
-        self.keys(key).next().unwrap_or(0..0)
-    }
-
-    /// The last place of `key:`.
-    fn last_key(&self, key: &str) -> Range<usize> {
-        self.keys(key).last().unwrap_or(0..0)
-    }
-
-    fn keys<'s>(&'s self, key: &'s str) -> impl Iterator<Item = Range<usize>> + 's {
-        self.yaml.match_indices(key).filter_map(move |(at, _)| {
-            let starts = self.yaml[..at].chars().next_back().is_none_or(|c| " \n{,\"'".contains(c));
-            let after = self.yaml[at + key.len()..].trim_start_matches(['"', '\'', ' ']);
-            (!key.is_empty() && starts && after.starts_with(':')).then(|| at..at + key.len())
-        })
-    }
-
-    /// The first place of `word` after the key `under`; the key itself if the word is written in another way.
-    fn word(&self, under: &str, word: &str) -> Range<usize> {
-        let key = self.key(under);
-        let after = key.end;
-        let found = self.yaml[after..].match_indices(word).find(|(at, _)| {
-            let at = after + at;
-            let edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == '-'));
-            edge(self.yaml[..at].chars().next_back()) && edge(self.yaml[at + word.len()..].chars().next())
-        });
-        match found {
-            Some((at, _)) if !word.is_empty() => after + at..after + at + word.len(),
-            _ => key,
-        }
-    }
-
-    /// From `at` to the end of its line.
-    fn rest_of_line(&self, at: usize) -> Range<usize> {
-        let mut at = at.min(self.yaml.len());
-        while !self.yaml.is_char_boundary(at) {
-            at -= 1;
-        }
-        let length = self.yaml[at..].find('\n').unwrap_or(self.yaml.len() - at);
-        at..at + length
-    }
 }
