@@ -8,6 +8,9 @@ use crate::{Level, Party, Rule, RuleId, Source};
 
 const SPECIFICATION: &str = include_str!("../../../reference/SPECIFICATION.md");
 
+/// The head of a rule table.
+const HEAD: [&str; 5] = ["id", "level", "role", "source", "rule"];
+
 /// Rules that nobody can observe from outside, one a line: id, blank, reason. Short, and reviewed.
 const UNOBSERVABLE: &str = include_str!("../unobservable.txt");
 
@@ -42,10 +45,13 @@ pub enum LedgerError {
         /// What is wrong.
         what: String,
     },
+    /// The document has no rule table.
+    #[error("no rule in the document: a rule table begins with `| id | level | role | source | rule |`")]
+    NoRules,
     /// The document does not state its version and revision.
     #[error("no `Version V, revision N.` in the document")]
     NoRevision,
-    /// The list of unobservable rules names one that does not exist.
+    /// The list of unobservable rules has a line that names an unknown rule, one named already, or no reason.
     #[error("unobservable.txt: {0}")]
     Unobservable(String),
 }
@@ -67,18 +73,28 @@ impl Ledger {
         };
         let mut in_table = false;
         for (n, line) in markdown.lines().enumerate() {
-            let cells = cells(line);
-            if cells == ["id", "level", "role", "source", "rule"] {
-                in_table = true;
-            } else if cells.is_empty() {
+            let at = |what: String| LedgerError::Row { line: n + 1, what };
+            let Some(cells) = cells(line).map_err(at)? else {
                 in_table = false;
-            } else if in_table && !cells.iter().all(|cell| cell.chars().all(|c| c == '-')) {
-                let rule = row(&cells).map_err(|what| LedgerError::Row { line: n + 1, what })?;
+                continue;
+            };
+            if cells == HEAD {
+                in_table = true;
+            } else if !in_table {
+                // A misspelt head must not make a whole table disappear.
+                if cells.first().is_some_and(|cell| cell.parse::<RuleId>().is_ok()) {
+                    return Err(at(format!("{} stands outside of a rule table", cells[0])));
+                }
+            } else if !cells.iter().all(|cell| !cell.is_empty() && cell.chars().all(|c| c == '-' || c == ':')) {
+                let rule = row(&cells).map_err(at)?;
                 if ledger.places.insert(rule.id.clone(), ledger.rules.len()).is_some() {
-                    return Err(LedgerError::Row { line: n + 1, what: format!("{} stands here a second time", rule.id) });
+                    return Err(at(format!("{} stands here a second time", rule.id)));
                 }
                 ledger.rules.push(rule);
             }
+        }
+        if ledger.rules.is_empty() {
+            return Err(LedgerError::NoRules);
         }
         Ok(ledger)
     }
@@ -108,7 +124,12 @@ impl Ledger {
         self.unobservable.iter().find(|u| u.id == *id).map(|u| u.reason.as_str())
     }
 
-    /// `1.0`.
+    /// The rules that nobody can observe from outside, each with its reason.
+    pub fn all_unobservable(&self) -> &[Unobservable] {
+        &self.unobservable
+    }
+
+    /// The protocol's version: `1.0`.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -131,12 +152,11 @@ fn revision(markdown: &str) -> Option<(String, u32)> {
     Some((version.to_owned(), digits.parse().ok()?))
 }
 
-/// The cells of a table row; none for any other line.
-fn cells(line: &str) -> Vec<&str> {
-    match line.trim().strip_prefix('|').and_then(|rest| rest.strip_suffix('|')) {
-        Some(row) => row.split('|').map(str::trim).collect(),
-        None => Vec::new(),
-    }
+/// The cells of a table row; none for a line that is not one.
+fn cells(line: &str) -> Result<Option<Vec<&str>>, String> {
+    let Some(rest) = line.trim().strip_prefix('|') else { return Ok(None) };
+    let row = rest.strip_suffix('|').ok_or("a table row that does not end with `|`")?;
+    Ok(Some(row.split('|').map(str::trim).collect()))
 }
 
 fn row(cells: &[&str]) -> Result<Rule, String> {
@@ -168,14 +188,21 @@ fn row(cells: &[&str]) -> Result<Rule, String> {
 }
 
 fn unobservable(text: &str, ledger: &Ledger) -> Result<Vec<Unobservable>, LedgerError> {
-    let mut all = Vec::new();
+    let mut all: Vec<Unobservable> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         let (id, reason) = line.split_once(' ').unwrap_or((line, ""));
         let id: RuleId = id.parse().map_err(|e: crate::RuleIdError| LedgerError::Unobservable(e.to_string()))?;
-        if ledger.rule(&id).is_none() || reason.trim().is_empty() {
-            return Err(LedgerError::Unobservable(format!("`{line}`: an unknown rule, or no reason")));
-        }
-        all.push(Unobservable { id, reason: reason.trim().to_owned() });
+        let flaw = if ledger.rule(&id).is_none() {
+            "is no rule of the specification"
+        } else if reason.trim().is_empty() {
+            "stands there without a reason"
+        } else if all.iter().any(|other| other.id == id) {
+            "stands there twice"
+        } else {
+            all.push(Unobservable { id, reason: reason.trim().to_owned() });
+            continue;
+        };
+        return Err(LedgerError::Unobservable(format!("{id} {flaw}")));
     }
     Ok(all)
 }
@@ -186,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    const HEAD: &str = "# T\n\nVersion 1.0, revision 7. Words.\n\n| id | level | role | source | rule |\n| --- | --- | --- | --- | --- |\n";
+    const DOCUMENT: &str = "# T\n\nVersion 1.0, revision 7. Words.\n\n| id | level | role | source | rule |\n| --- | --- | --- | --- | --- |\n";
 
     #[test]
     fn the_specification_has_all_its_rules() {
@@ -210,13 +237,38 @@ mod tests {
             "| MTP-01 | MUST | S | me | x |",
             "| MTP-01 | MUST | S | seed |  |",
             "| MTP-01 | MUST | S | seed |",
+            "| MTP-01 | MUST | S | seed | x | y |",
+            "| MTP-01 | MUST | S | seed | x",
+            "\n| MTP-01 | MUST | S | seed | x |",
         ];
         for row in wrong {
-            let error = Ledger::parse(&format!("{HEAD}{row}\n")).unwrap_err();
-            assert!(matches!(error, LedgerError::Row { line: 7, .. }), "{row}: {error}");
+            let error = Ledger::parse(&format!("{DOCUMENT}{row}\n")).unwrap_err();
+            let place = 7 + row.matches('\n').count();
+            assert!(matches!(error, LedgerError::Row { line, .. } if line == place), "{row}: {error}");
         }
         let twice = "| MTP-01 | MUST | S | seed | x |\n".repeat(2);
-        assert!(matches!(Ledger::parse(&format!("{HEAD}{twice}")), Err(LedgerError::Row { line: 8, .. })));
+        assert!(matches!(Ledger::parse(&format!("{DOCUMENT}{twice}")), Err(LedgerError::Row { line: 8, .. })));
         assert_eq!(Ledger::parse("# nothing").unwrap_err(), LedgerError::NoRevision);
+        assert_eq!(Ledger::parse(DOCUMENT).unwrap_err(), LedgerError::NoRules);
+    }
+
+    #[test]
+    fn a_misspelt_table_head_loses_no_rules_silently() {
+        let document =
+            SPECIFICATION.replacen("| id | level | role | source | rule |", "| id | level | role | source | text |", 1);
+        let error = Ledger::parse(&document).unwrap_err();
+        assert!(error.to_string().ends_with("MTP-01 stands outside of a rule table"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_observed_is_a_rule_and_has_a_reason() {
+        let ledger = Ledger::embedded().unwrap();
+        for wrong in ["MTP-99 why", "MTP-01", "MTP-01  ", "mtp-01 why", "MTP-01 why\nMTP-01 why"] {
+            assert!(matches!(unobservable(wrong, &ledger), Err(LedgerError::Unobservable(_))), "{wrong}");
+        }
+        assert!(ledger.unobservable(&"MTP-01".parse().unwrap()).is_some());
+        assert_eq!(ledger.unobservable(&"LOGIN-05".parse().unwrap()), None, "a key used twice can be seen");
+        // More than a handful is no list of exceptions any more.
+        assert!(ledger.all_unobservable().len() <= 5);
     }
 }

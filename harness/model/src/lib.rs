@@ -3,6 +3,7 @@
 //! The runner produces [`Event`]s, reporters fold over them; nothing else passes between the two.
 
 mod event;
+mod fold;
 mod ledger;
 mod result;
 mod rule;
