@@ -65,8 +65,7 @@ impl Play {
     }
 
     fn send_raw(&mut self, number: usize, what: &str, bytes: Vec<u8>) {
-        let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
-        self.log_said(&name, what, &bytes);
+        self.log_said(what, &bytes);
         if let Some(conn) = self.conns.get_mut(number) {
             conn.violating = true;
             let whole = std::mem::take(&mut conn.joined).into_iter().chain(bytes).collect();
@@ -76,8 +75,7 @@ impl Play {
 
     /// Files a frame as sent and writes it.
     fn send(&mut self, number: usize, message: &Message, frame: &Frame, crafted: Crafted) {
-        let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
-        self.log_said(&name, &frame.line.text, &crafted.bytes);
+        self.log_said(&frame.line.text, &crafted.bytes);
         self.book(number, message, frame.faulty, &crafted);
         let keep = frame.keep_as.clone();
         let Some(conn) = self.conns.get_mut(number) else { return };
@@ -172,7 +170,7 @@ impl Play {
         let user = conn.user.clone();
         for text in self.texts.values_mut() {
             if text.lines.get(&user) == Some(&line) {
-                text.answered.insert(user.clone());
+                text.answered.insert(user.clone(), (number, now));
             }
         }
     }

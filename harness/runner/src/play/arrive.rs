@@ -16,7 +16,7 @@ use crate::link::{EndHow, Input};
 use crate::stop::Stop;
 
 use super::render::hex_start;
-use super::world::{Happening, Heard, Phase};
+use super::world::{Happening, Heard, Phase, Suspicion};
 use super::{MAX_HEARD_BYTES, Play};
 
 impl Play {
@@ -197,7 +197,7 @@ impl Play {
                     let rules: &[&str] = if violating { &["MTP-13"] } else { &["MSG-07", "MSG-13"] };
                     return Err(self.monitor(number, rules, "one msg_res a msg_req", got));
                 }
-                self.check_decided(number, heard)?;
+                self.check_decided(number, heard);
             }
             Kind::InitRes => match conn.books.inits.pop_front() {
                 Some(name) => heard.about = Some(name),
@@ -268,7 +268,8 @@ impl Play {
             let got = format!("the line of \"{text}\" that is meant for {recipient}");
             return Err(self.monitor(number, &["MSG-03"], &format!("only lines that are meant for {user}"), got));
         }
-        let answered = self.texts.get(&text).is_some_and(|t| t.answered.contains(&user));
+        let answered = self.texts.get(&text).and_then(|t| t.answered.get(&user)).copied();
+        let answered = answered.is_some_and(|(on, at)| self.is_after_answer(number, on, at));
         if again && self.lines_differ(&text) || answered {
             let got = format!("\"{text}\" {}", if answered { "after its answer" } else { "twice on one connection" });
             return Err(self.monitor(number, &["MSG-17"], "a line once on a connection, never after its answer", got));
@@ -302,22 +303,26 @@ impl Play {
         }
     }
 
+    /// Whether the login of a connection came after the server had taken an answer on connection `on`: nothing orders
+    /// two connections of a user but that the earlier one was fenced, or ended.
+    fn is_after_answer(&self, number: usize, on: usize, at: Instant) -> bool {
+        let login = self.conns.get(number).and_then(|c| c.logged_in_at);
+        let taken = self.conns.get(on).is_some_and(|c| c.ended.is_some() || !c.dirty);
+        on != number && taken && login.is_some_and(|login| login > at)
+    }
+
     /// MSG-07: no `OK` before the last recipient is decided.
-    fn check_decided(&self, number: usize, heard: &Heard) -> Result<(), Stop> {
-        let Some(text) = heard.about.as_ref() else { return Ok(()) };
-        if heard.payload != b"OK" {
-            return Ok(());
-        }
-        let Some(known) = self.texts.get(text) else { return Ok(()) };
+    fn check_decided(&mut self, number: usize, heard: &Heard) {
+        let Some((text, known)) = heard.about.as_ref().and_then(|text| Some((text, self.texts.get(text)?))) else { return };
         let session_over = self.sessions.get(&known.session).is_some_and(|s| s.over);
-        let undecided = known.lines.keys().find(|r| !known.answered.contains(*r) && self.surely_online_since(r, known.at));
-        match undecided {
-            Some(recipient) if !session_over => {
-                let got = format!("OK for \"{text}\" although {recipient} is online and has not answered");
-                Err(self.monitor(number, &["MSG-07"], "msg_res when the last recipient is decided", got))
-            }
-            _ => Ok(()),
+        if heard.payload != b"OK" || session_over {
+            return;
         }
+        let undecided = known.lines.keys().filter(|r| !known.answered.contains_key(*r));
+        let online: Vec<usize> = undecided.filter_map(|r| self.online_since(r, known.at)).collect();
+        let text = text.clone();
+        let suspect = |recipient| Suspicion { author: number, recipient, text: text.clone() };
+        self.suspicions.extend(online.into_iter().map(suspect));
     }
 
     /// Opaque lines may be equal; then they tell nothing of their recipient.

@@ -151,6 +151,7 @@ impl Play {
             }
         }
         for (number, id) in asked {
+            self.confirm_suspicion(number)?;
             let Some(conn) = self.conns.get_mut(number) else { continue };
             conn.dirty = false;
             if conn.books.take_answer(id).is_some_and(|(online, _)| !online) {
@@ -165,6 +166,15 @@ impl Play {
             }
         }
         Ok(())
+    }
+
+    /// The recipient of a text whose author heard `OK` too early is still there: it had not gone offline.
+    fn confirm_suspicion(&mut self, number: usize) -> Result<(), Stop> {
+        let Some(at) = self.suspicions.iter().position(|s| s.recipient == number) else { return Ok(()) };
+        let suspicion = self.suspicions.swap_remove(at);
+        let Some(name) = self.conns.get(number).filter(|c| c.ended.is_none()).map(|c| c.name.clone()) else { return Ok(()) };
+        let got = format!("OK for \"{}\" although {name} was online and had not answered", suspicion.text);
+        Err(self.monitor(suspicion.author, &["MSG-07"], "msg_res when the last recipient is decided", got))
     }
 
     fn spoke(&self, number: usize, happening: &Happening) -> Stop {

@@ -114,6 +114,7 @@ pub(crate) struct Play {
     checking: Option<Arc<crate::program::Leaf>>,
     /// Users whose connection ended, and whom the server may not yet know to be offline.
     unsettled: Vec<String>,
+    suspicions: Vec<world::Suspicion>,
     /// How often half a timer has passed.
     halves: usize,
     /// While set, stored lines are those of earlier cases.
@@ -121,7 +122,7 @@ pub(crate) struct Play {
     /// While set, frames are filed in the books but not judged.
     unjudged: bool,
     slots: Vec<Option<String>>,
-    log: VecDeque<String>,
+    log: VecDeque<render::Entry>,
     evidence: Option<Evidence>,
     began: Instant,
     progress: Instant,
@@ -166,6 +167,7 @@ impl Play {
             next_question: 0,
             checking: None,
             unsettled: Vec::new(),
+            suspicions: Vec::new(),
             halves: 0,
             draining: false,
             unjudged: false,
@@ -195,7 +197,7 @@ impl Play {
             end,
             evidence: self.evidence,
             transcript: self.transcript(&program.outline),
-            frames: self.log.into_iter().collect(),
+            frames: self.log.iter().map(|entry| self.in_words(entry)).collect(),
         }
     }
 
@@ -212,10 +214,15 @@ impl Play {
 
     /// Notes a line for people, keeping the newest.
     fn log(&mut self, line: String) {
+        self.log_entry(render::Entry::Text(line));
+    }
+
+    /// Notes something that is put into words only if the case fails: most frames are never looked at.
+    fn log_entry(&mut self, entry: render::Entry) {
         if self.log.len() == SHOWN_FRAMES {
             self.log.pop_front();
         }
-        self.log.push_back(line);
+        self.log.push_back(entry);
     }
 
     /// Notes what a judgement rests on; the weakest evidence is kept.

@@ -18,6 +18,14 @@ const SHOWN_BYTES: usize = 64;
 /// How many characters of a peer's text are shown.
 const SHOWN_TEXT: usize = 120;
 
+/// Something that was said or heard.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Text(String),
+    Heard { at: Duration, name: String, heard: Heard },
+    Said { at: Duration, what: String, start: Vec<u8>, len: usize },
+}
+
 impl Play {
     /// A frame of the subject as a line of the language, from what was heard alone.
     fn render_frame(&self, conn: &str, heard: &Heard) -> String {
@@ -149,18 +157,25 @@ impl Play {
 
     pub(crate) fn log_heard(&mut self, number: usize, heard: &Heard) {
         let Some(conn) = self.conns.get(number) else { return };
-        let line = format!("{} server->>{}: {}", self.clock(), conn.name, self.describe(&Happening::Frame(heard.clone())));
-        self.log(line);
+        let (at, name) = (self.began.elapsed(), conn.name.clone());
+        self.log_entry(Entry::Heard { at, name, heard: heard.clone() });
     }
 
-    pub(crate) fn log_said(&mut self, name: &str, what: &str, bytes: &[u8]) {
-        let line = format!("{} {name}->>server: {what} ({} bytes: {})", self.clock(), bytes.len(), hex_start(bytes));
-        self.log(line);
+    pub(crate) fn log_said(&mut self, what: &str, bytes: &[u8]) {
+        let start = bytes.get(..SHOWN_BYTES + 1).unwrap_or(bytes).to_vec();
+        self.log_entry(Entry::Said { at: self.began.elapsed(), what: what.to_owned(), start, len: bytes.len() });
     }
 
-    fn clock(&self) -> String {
-        let passed: Duration = self.began.elapsed();
-        format!("{:>6} ms", passed.as_millis())
+    /// An entry of the log for people.
+    pub(crate) fn in_words(&self, entry: &Entry) -> String {
+        let clock = |at: &Duration| format!("{:>6} ms", at.as_millis());
+        match entry {
+            Entry::Text(text) => text.clone(),
+            Entry::Heard { at, name, heard } => {
+                format!("{} server->>{name}: {}", clock(at), self.describe(&Happening::Frame(heard.clone())))
+            }
+            Entry::Said { at, what, start, len } => format!("{} {what} ({len} bytes: {})", clock(at), hex_start(start)),
+        }
     }
 
     /// The line of the diagram that a connection is at: what it is expected to hear, or will do next.

@@ -401,8 +401,16 @@ impl Play {
     }
 }
 
+/// The last pending expectations on a connection: those behind which no other waits.
 fn same_connection(all: &[Expectation], pending: &[usize], conn: &str) -> Vec<usize> {
-    pending.iter().copied().filter(|n| all.get(*n).is_some_and(|e| e.leaf.conn == conn)).collect()
+    let on_it = |n: &usize| all.get(*n).is_some_and(|e| e.leaf.conn == conn);
+    let mine: Vec<usize> = pending.iter().copied().filter(on_it).collect();
+    let followed = |n: &usize| mine.iter().any(|m| all.get(*m).is_some_and(|e| e.after.contains(n)));
+    // A sequence, the common case, ends with the latest.
+    match mine.last() {
+        Some(last) if !followed(last) && mine.iter().rev().skip(1).all(|n| followed(n)) => vec![*last],
+        _ => mine.iter().copied().filter(|n| !followed(n)).collect(),
+    }
 }
 
 fn collect(step: &Step, conn: &str, found: &mut Vec<Arc<Leaf>>) {

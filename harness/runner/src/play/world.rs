@@ -154,10 +154,19 @@ pub(crate) struct Text {
     pub(crate) author: String,
     pub(crate) session: String,
     pub(crate) lines: BTreeMap<String, String>,
-    /// Recipients that answered it.
-    pub(crate) answered: BTreeSet<String>,
+    /// Recipients that answered it, on which connection and when.
+    pub(crate) answered: BTreeMap<String, (usize, Instant)>,
     /// When it was made.
     pub(crate) at: Instant,
+}
+
+/// An msg_res `OK` that came although a recipient had not answered: a breach of MSG-07, unless that recipient's
+/// connection turns out to have ended before.
+#[derive(Clone, Debug)]
+pub(crate) struct Suspicion {
+    pub(crate) author: usize,
+    pub(crate) recipient: usize,
+    pub(crate) text: String,
 }
 
 /// Bytes kept by `as NAME`, and the login that they began.
@@ -265,10 +274,10 @@ impl Play {
         self.sessions.iter().find(|(_, session)| session.sid == Some(sid))
     }
 
-    /// Whether a user has been online without a break since `then`, as far as the harness can tell for sure.
-    pub(crate) fn surely_online_since(&self, user: &str, then: Instant) -> bool {
+    /// The connection on which a user has been online without a break since `then`, as far as the harness can tell.
+    pub(crate) fn online_since(&self, user: &str, then: Instant) -> Option<usize> {
         let since = |c: &Conn| c.logged_in_at.is_some_and(|at| at <= then);
-        self.conns.iter().any(|c| c.user == user && c.can_ask() && since(c))
+        self.conns.iter().position(|c| c.user == user && c.can_ask() && since(c))
     }
 
     /// Whether a user has a connection that is logged in, as far as the harness can tell for sure.
