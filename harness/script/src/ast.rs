@@ -188,7 +188,7 @@ pub struct Message {
     pub payload: Option<Payload>,
     /// `in …`.
     pub session: Option<SessionRef>,
-    /// `of NAME`.
+    /// `of NAME`; `server` stands for uid 0.
     pub of: Option<String>,
     /// `to "…"`: which text an answer is about.
     pub about: Option<String>,
@@ -346,7 +346,8 @@ pub enum Value {
     Last(u64),
     /// `next+1`: the number that is due, plus so much.
     Next(u64),
-    /// `random`, `short`, `long`, `other-key`, `sha1`, `pkcs1`: ways to make a key or an etk.
+    /// `random`, `short`, `long`, `other-key`, `sha1`, `pkcs1`, `login`, `s2c`, `zero`: ways to make a key, an etk, an epd
+    /// or a mac.
     Way(String),
 }
 

@@ -52,9 +52,11 @@ pub fn parse(path: &str, id: &str, source: &str) -> Result<Scenario, ScriptError
         }
         expansions.push(Expansion { id, diagram, body });
     }
-    let names = matter.cases.iter().flat_map(|(_, variables)| variables.iter().map(|(name, _)| name));
-    if let Some(unused) = names.chain(matter.each.iter().map(|(name, _)| name)).find(|name| !used.contains(*name)) {
-        return Err(in_front(Flaw::at(front::place_of(halves.front, unused), Problem::VariableUnused(unused.clone()))));
+    let of_cases = matter.cases.iter().flat_map(|(_, variables)| variables.iter().map(|(name, _)| ("cases", name)));
+    let mut variables = of_cases.chain(matter.each.iter().map(|(name, _)| ("each", name)));
+    if let Some((key, name)) = variables.find(|(_, name)| !used.contains(*name)) {
+        let range = front::place_of(halves.front, key, name);
+        return Err(in_front(Flaw::at(range, Problem::VariableUnused(name.clone()))));
     }
     let scenario = Scenario {
         id: id.to_owned(),
@@ -64,7 +66,7 @@ pub fn parse(path: &str, id: &str, source: &str) -> Result<Scenario, ScriptError
         expansions,
     };
     check::file(&scenario)
-        .map_err(|(name, problem)| in_front(Flaw::at(front::place_of(halves.front, &name), problem)))?;
+        .map_err(|(key, name, problem)| in_front(Flaw::at(front::place_of(halves.front, key, &name), problem)))?;
     Ok(scenario)
 }
 

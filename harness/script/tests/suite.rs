@@ -144,3 +144,13 @@ fn no_mutation_of_a_scenario_makes_the_parser_panic() {
     }
     assert!(accepted > 100, "hardly any mutation is accepted, so they hardly try anything: {accepted}");
 }
+
+#[test]
+fn the_example_of_the_manual_parses() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/README.md");
+    let text = std::fs::read_to_string(manual).unwrap();
+    let example = text.split("```\n").find(|block| block.starts_with("---\n")).unwrap();
+    let scenario = parse(manual, "area/behaviour", example).unwrap_or_else(|error| panic!("{}", shown(&error)));
+    let ids: Vec<&str> = scenario.expansions.iter().map(|expansion| expansion.id.as_str()).collect();
+    assert_eq!(ids, ["area/behaviour[fin]", "area/behaviour[reset]"]);
+}

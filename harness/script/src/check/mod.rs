@@ -32,8 +32,9 @@ pub(crate) fn expansion(front: &Front, body: &[Item]) -> Result<(), Offence> {
     branches::check(body)
 }
 
-/// Checks what the front matter says about names, against all expansions. An error is the name and its problem.
-pub(crate) fn file(scenario: &Scenario) -> Result<(), (String, Problem)> {
+/// Checks what the front matter says about names, against all expansions. An error is a key, the name below it and its
+/// problem.
+pub(crate) fn file(scenario: &Scenario) -> Result<(), (&'static str, String, Problem)> {
     names::front(scenario)
 }
 

@@ -104,32 +104,32 @@ fn of_a_session(kind: Kind) -> bool {
 }
 
 /// The names of the front matter, against all expansions.
-pub(super) fn front(scenario: &Scenario) -> Result<(), (String, Problem)> {
+pub(super) fn front(scenario: &Scenario) -> Result<(), (&'static str, String, Problem)> {
     let Scenario { front, .. } = scenario;
     let names = names(scenario);
-    let unknown = |name: &String| {
+    let unknown = |key: &'static str, name: &String| {
         let all = names.lifelines.iter().chain(&names.listed).map(String::as_str);
-        (name.clone(), Problem::UnknownName { name: name.clone(), near: near(name, all) })
+        (key, name.clone(), Problem::UnknownName { name: name.clone(), near: near(name, all) })
     };
     if let Some(name) = front.starts.keys().find(|name| !names.contains(name)) {
-        return Err(unknown(name));
+        return Err(unknown("starts", name));
     }
     for name in front.clients.iter().flatten() {
         if !names.contains(name) {
-            return Err(unknown(name));
+            return Err(unknown("clients", name));
         }
         if !names.lifelines.contains(name) {
-            return Err((name.clone(), Problem::NoLifeline(name.clone())));
+            return Err(("clients", name.clone(), Problem::NoLifeline(name.clone())));
         }
     }
     for (name, meaning) in &front.cast {
         if !names.contains(name) {
-            return Err((name.clone(), Problem::NameUnused(name.clone())));
+            return Err(("cast", name.clone(), Problem::NameUnused(name.clone())));
         }
         if let Cast::SameAs(other) = meaning
             && !names.contains(other)
         {
-            return Err(unknown(other));
+            return Err(unknown("cast", other));
         }
     }
     Ok(())

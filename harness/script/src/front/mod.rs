@@ -49,10 +49,10 @@ pub(crate) fn read(yaml: &str) -> Result<FrontMatter, Flaw> {
     Ok(FrontMatter { front, cases, each })
 }
 
-/// Where `word` first stands in the YAML.
-pub(crate) fn place_of(yaml: &str, word: &str) -> Range<usize> {
-    let key = Finder { yaml }.key(word);
-    if key.is_empty() { Finder { yaml }.word("", word) } else { key }
+/// Where `word` first stands in the YAML after the key `key`.
+pub(crate) fn place_of(yaml: &str, key: &str, word: &str) -> Range<usize> {
+    Finder { yaml }.word(key, word)
+}
 }
 
 fn one_line(finder: &Finder<'_>, key: &'static str, value: Option<String>) -> Result<String, Flaw> {
