@@ -53,7 +53,6 @@ pub(crate) fn read(yaml: &str) -> Result<FrontMatter, Flaw> {
 pub(crate) fn place_of(yaml: &str, key: &str, word: &str) -> Range<usize> {
     Finder { yaml }.word(key, word)
 }
-}
 
 fn one_line(finder: &Finder<'_>, key: &'static str, value: Option<String>) -> Result<String, Flaw> {
     let Some(value) = value else { return Err(Flaw::at(0..0, Problem::MissingKey(key))) };
