@@ -160,6 +160,10 @@ fn front(#[case] name: &str, #[case] yaml: &str) {
 #[case("unknown-text", "    alice->>server: msg_req \"hello\"\n    server->>bob: msg_req \"helo\"")]
 #[case("unknown-text-answered", "    alice->>server: msg_req \"hello\"\n    server->>alice: msg_res OK to \"bye\"")]
 #[case("text-twice", "    alice->>server: msg_req \"x\"\n    bob->>server: msg_req \"x\"")]
+#[case(
+    "text-twice-in-par",
+    "    par\n        alice->>server: msg_req \"x\"\n    and\n        bob->>server: msg_req \"x\"\n    end"
+)]
 #[case("text-in-each-round", "    loop 2 times\n        alice->>server: msg_req \"x\"\n    end")]
 #[case("kept-twice", "    alice->>server: status_req as it\n    alice->>server: status_req as it")]
 #[case("kept-later", "    alice-xserver: bytes of it\n    alice->>server: status_req as it")]
