@@ -19,8 +19,12 @@ const READ_CHUNK: usize = 16 * 1024;
 /// How many reads may wait for the case.
 pub(crate) const QUEUED_READS: usize = 256;
 
-/// The pause between the parts of a frame that is written in parts, so that they travel apart.
+/// The pause between the parts of a frame that is written in parts, so that they travel apart. Of many parts enough
+/// travel apart without.
 const BETWEEN_PARTS: Duration = Duration::from_micros(300);
+
+/// Up to how many parts are written with pauses.
+const PAUSED_PARTS: usize = 40;
 
 /// What comes from a connection.
 #[derive(Debug)]
@@ -182,9 +186,12 @@ impl Drop for ResetUnlessFinished {
 }
 
 async fn write_parts(write: &mut OwnedWriteHalf, parts: Vec<Vec<u8>>) -> std::io::Result<()> {
+    let pauses = parts.len() <= PAUSED_PARTS;
     for (n, part) in parts.into_iter().enumerate() {
-        if n > 0 {
+        if n > 0 && pauses {
             tokio::time::sleep(BETWEEN_PARTS).await;
+        } else {
+            tokio::task::yield_now().await;
         }
         write.write_all(&part).await?;
     }

@@ -85,6 +85,12 @@ impl Play {
         if later.iter().any(|leaf| self.compare_later(leaf, happening)) {
             return Ok(false);
         }
+        // A server may send a line before earlier ones are answered, or hold it back (MSG-20): in a `par` it waits for
+        // its turn.
+        let is_line = matches!(happening, Happening::Frame(heard) if heard.kind == Kind::MsgReq);
+        if is_line && self.upcoming_in_branches(&name).iter().any(|leaf| self.compare_later(leaf, happening)) {
+            return Ok(false);
+        }
         Err(self.unexpected(number, &candidates, happening))
     }
 

@@ -332,16 +332,22 @@ impl Play {
 
     /// Plays a `loop until`: in batches while the number is far, one by one when it is near.
     async fn until(&mut self, at: usize, until: &Until) -> Result<(), Stop> {
-        const BATCH: usize = 64;
         let used = self.number_used(until);
         let Some(thread) = self.threads.get_mut(at) else { return Ok(()) };
         if used >= until.sqn {
             thread.steps.pop_front();
             return Ok(());
         }
-        // An act can use more than one number, and probes use numbers too.
-        let far = usize::from(until.sqn - used) > 4 * BATCH * until.body.len().max(1);
-        let rounds = if far { BATCH } else { 1 };
+        if is_far(used, until) && until.body.iter().all(|step| matches!(step, Step::Act(_))) {
+            // Nothing in the body waits for the target: without a fence all of it would pile up at once.
+            let asks = self.current.get(&until.conn).copied();
+            if let Some(number) = asks.filter(|n| self.conns.get(*n).is_some_and(super::world::Conn::can_ask)) {
+                self.fence(&[number]).await?;
+            }
+        }
+        let used = self.number_used(until);
+        let Some(thread) = self.threads.get_mut(at) else { return Ok(()) };
+        let rounds = if is_far(used, until) { BATCH } else { 1 };
         let (acts, rest): (Vec<&Step>, Vec<&Step>) = until.body.iter().partition(|s| matches!(s, Step::Act(_)));
         let mut steps: Vec<Step> = Vec::with_capacity(rounds * until.body.len());
         for part in [&acts, &rest] {
@@ -378,6 +384,15 @@ impl Play {
             for step in &thread.steps {
                 collect(step, conn, &mut found);
             }
+        }
+        found
+    }
+
+    /// The steps that are still to come on a connection in branches of a `par`.
+    pub(crate) fn upcoming_in_branches(&self, conn: &str) -> Vec<Arc<Leaf>> {
+        let mut found = Vec::new();
+        for step in self.threads.iter().filter(|t| t.branch).flat_map(|t| &t.steps) {
+            collect(step, conn, &mut found);
         }
         found
     }
@@ -448,6 +463,14 @@ fn collect_until_act(step: &Step, conn: &str, found: &mut Vec<Arc<Leaf>>) -> boo
             true
         }
     }
+}
+
+/// How many rounds of a `loop until` are played at once while its number is far.
+const BATCH: usize = 64;
+
+/// Whether a batch cannot reach the number: an act can use more than one, and probes and fences use some too.
+fn is_far(used: u16, until: &Until) -> bool {
+    usize::from(until.sqn.saturating_sub(used)) > 4 * BATCH * until.body.len().max(1)
 }
 
 fn opens_with_act(branch: &[Step]) -> bool {
