@@ -90,10 +90,10 @@ impl Play {
         }
     }
 
-    /// `with key random` and `with key zero`: a key that nobody agreed on.
+    /// `with key random`, `other-key`, `zero`: a key that nobody agreed on.
     fn craft_key(&mut self, message: &Message) -> Result<Option<FrameCipher>, Stop> {
         let key = match with(message, Field::Key) {
-            Some(Value::Way(way)) if way == "random" => {
+            Some(Value::Way(way)) if way == "random" || way == "other-key" => {
                 let mut share = vec![0; 32];
                 self.rng.fill_bytes(&mut share);
                 share
