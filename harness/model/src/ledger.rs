@@ -104,9 +104,17 @@ impl Ledger {
     /// # Errors
     /// What is wrong with it; a test makes sure that nothing is.
     pub fn embedded() -> Result<Self, LedgerError> {
-        let mut ledger = Self::parse(SPECIFICATION)?;
-        ledger.unobservable = unobservable(UNOBSERVABLE, &ledger)?;
-        Ok(ledger)
+        Self::parse(SPECIFICATION)?.with_unobservable(UNOBSERVABLE)
+    }
+
+    /// The ledger with a list of rules that nobody can observe from outside: a line each, the id, a blank, the reason;
+    /// lines that begin with `#` are comments.
+    ///
+    /// # Errors
+    /// The first line that names an unknown rule, one named already, or no reason.
+    pub fn with_unobservable(mut self, list: &str) -> Result<Self, LedgerError> {
+        self.unobservable = unobservable(list, &self)?;
+        Ok(self)
     }
 
     /// All rules, in the order of the document.

@@ -1,5 +1,7 @@
 //! Verdicts of cases and rules, and what they rest on.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The verdict of one case. Ordered from best to worst.
@@ -18,6 +20,18 @@ pub enum Verdict {
     Fail,
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Skipped => "skipped",
+            Self::Known => "known",
+            Self::Inconclusive => "inconclusive",
+            Self::Fail => "fail",
+        })
+    }
+}
+
 /// What the verdict of a case rests on, where silence or an ending had to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +42,16 @@ pub enum Evidence {
     Closed,
     /// Only time passed (a server that need not keep MTP-22).
     Timed,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fenced => "fenced",
+            Self::Closed => "closed",
+            Self::Timed => "timed",
+        })
+    }
 }
 
 /// The verdict of a rule: the worst of its cases', or why there is none.
@@ -50,4 +74,37 @@ pub enum RuleVerdict {
     Unobservable,
     /// All its cases were skipped.
     Unjudged,
+}
+
+impl fmt::Display for RuleVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Known => "known",
+            Self::Warning => "warning",
+            Self::Inconclusive => "inconclusive",
+            Self::Fail => "fail",
+            Self::Untested => "untested",
+            Self::Unobservable => "unobservable",
+            Self::Unjudged => "unjudged",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+
+    #[test]
+    fn people_read_the_words_of_the_result_file() {
+        use RuleVerdict::*;
+        for verdict in [Pass, Known, Warning, Inconclusive, Fail, Untested, Unobservable, Unjudged] {
+            assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.to_string());
+        }
+        for verdict in [Verdict::Pass, Verdict::Skipped, Verdict::Known, Verdict::Inconclusive, Verdict::Fail] {
+            assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.to_string());
+        }
+    }
 }

@@ -1,4 +1,7 @@
 //! JUnit XML: a test suite an area of cases, written when the run has ended.
+//!
+//! JUnit knows neither warnings nor known failures: a case that broke a SHOULD is a success that says so in its
+//! output, one that is known to fail is skipped, an inconclusive one is an error.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,7 +11,8 @@ use mpchat_model::{CaseResult, Event, Results, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::Reporter;
-use crate::text::visible;
+use crate::facts;
+use crate::text::{one_line, visible};
 
 /// Writes JUnit XML.
 pub struct Junit<W>(W);
@@ -27,11 +31,15 @@ impl<W: Write> Reporter for Junit<W> {
         }
         let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
         for case in &results.cases {
-            let area = case.id.split('/').next().unwrap_or_default();
-            suites.entry(area).or_insert_with(|| TestSuite::new(visible(area))).add_test_case(test_case(case));
+            let area = facts::area_of(case);
+            suites.entry(area).or_insert_with(|| TestSuite::new(one_line(area))).add_test_case(test_case(case));
         }
         let mut report = Report::new("mpchat");
+        report.set_time(seconds(results.seconds));
         report.add_test_suites(suites.into_values());
+        if let Some(why) = &results.aborted {
+            report.add_test_suite(aborted(why));
+        }
         let xml = report.to_string().map_err(io::Error::other)?;
         self.0.write_all(xml.as_bytes())?;
         self.0.flush()
@@ -39,35 +47,59 @@ impl<W: Write> Reporter for Junit<W> {
 }
 
 fn test_case(case: &CaseResult) -> TestCase {
+    let reason = one_line(case.got.as_deref().unwrap_or("no reason"));
     let status = match case.verdict {
-        Verdict::Pass | Verdict::Known => TestCaseStatus::success(),
-        Verdict::Skipped => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(visible(case.got.as_deref().unwrap_or_default()));
-            status
-        }
-        Verdict::Fail => non_success(NonSuccessKind::Failure, case),
-        Verdict::Inconclusive => non_success(NonSuccessKind::Error, case),
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Skipped => skipped(reason),
+        Verdict::Known => skipped(format!("known failure: {reason}")),
+        Verdict::Fail => non_success(NonSuccessKind::Failure, case, reason),
+        Verdict::Inconclusive => non_success(NonSuccessKind::Error, case, reason),
     };
-    let mut test = TestCase::new(visible(&case.id), status);
-    test.set_time(Duration::try_from_secs_f64(case.seconds).unwrap_or_default());
-    test.set_classname(visible(&case.title));
+    let is_warning = case.verdict == Verdict::Pass && !case.violates.is_empty();
+    let mut test = TestCase::new(one_line(&case.id), status);
+    test.set_classname(format!("mpchat.{}", one_line(facts::area_of(case))));
+    test.set_time(seconds(case.seconds));
+    if is_warning {
+        test.set_system_out(format!("warning: breaks {}\n{}", facts::broken(case), description(case)));
+    }
     test
 }
 
-fn non_success(kind: NonSuccessKind, case: &CaseResult) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    let rules: Vec<&str> = case.violates.iter().map(|rule| rule.as_str()).collect();
-    status.set_type(rules.join(" "));
-    status.set_message(visible(case.got.as_deref().unwrap_or("no reason")));
-    let mut text = String::new();
-    for (name, value) in [("step", &case.step), ("expected", &case.expected), ("got", &case.got)] {
-        if let Some(value) = value {
-            text.push_str(&format!("{name}: {value}\n"));
-        }
-    }
-    text.push_str(&case.frames.join("\n"));
-    text.push_str(&format!("\nrepeat: {}", case.reproduce));
-    status.set_description(visible(&text));
+fn skipped(reason: String) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(reason);
     status
+}
+
+fn non_success(kind: NonSuccessKind, case: &CaseResult, reason: String) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(reason);
+    if !case.violates.is_empty() {
+        status.set_type(facts::broken(case));
+    }
+    status.set_description(description(case));
+    status
+}
+
+fn description(case: &CaseResult) -> String {
+    let mut lines = vec![case.title.clone()];
+    lines.extend(facts::facts(case).into_iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.extend(case.frames.iter().cloned());
+    lines.extend(case.notes.iter().map(|note| format!("note: {note}")));
+    lines.push(format!("repeat: {}", case.reproduce));
+    visible(&lines.join("\n"))
+}
+
+/// A run that could not go on is red, even if no case failed.
+fn aborted(why: &str) -> TestSuite {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(one_line(why));
+    let mut suite = TestSuite::new("run");
+    suite.add_test_case(TestCase::new("the target can be reached to the end", status));
+    suite
+}
+
+/// A result file may say anything: what is no length of time counts as none.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
 }

@@ -6,11 +6,16 @@
 //! | [`json`] | the result file that tools rely on, `schema/results.schema.json` |
 //! | [`junit`] | JUnit XML |
 //! | [`tap`] | TAP 14 |
+//! | [`markdown`] | Markdown, for a job summary |
+//! | [`html`] | one HTML file |
 //! | [`compare`] | what is different between two results, and shards as one |
 
 pub mod compare;
+mod facts;
+pub mod html;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod spec;
 pub mod tap;
 pub mod terminal;
@@ -20,7 +25,7 @@ use std::io;
 
 use mpchat_model::{Event, Results};
 
-pub use spec::{Format, ReportSpec};
+pub use spec::{Format, ReportSpec, ReportSpecError};
 
 /// The JSON Schema of the result file.
 pub const RESULTS_SCHEMA: &str = include_str!("../schema/results.schema.json");

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mpchat_model::{CaseResult, Event, Ledger, Level, Results, RuleVerdict, Verdict};
+use mpchat_model::{CaseResult, Event, Ledger, Results, RuleVerdict, Verdict};
 
 use crate::Reporter;
-use crate::text::{one_line, visible};
+use crate::facts::{self, COLUMNS};
+use crate::text::{one_line, shortened, visible};
 
-/// How many failures are written out in full; the rest is one line each. Result files have them all.
-const IN_FULL: usize = 20;
+/// Without a progress bar, a line after so many cases.
+const PROGRESS_EVERY: usize = 200;
+
+/// The most characters of one value that are shown: a frame's payload may have 64 KiB.
+const MOST: usize = 2000;
 
 /// Writes for people.
 pub struct Terminal<'a, W> {
@@ -19,7 +23,6 @@ pub struct Terminal<'a, W> {
     bar: Option<ProgressBar>,
     done: usize,
     planned: usize,
-    failures: usize,
 }
 
 impl<'a, W: Write> Terminal<'a, W> {
@@ -31,55 +34,52 @@ impl<'a, W: Write> Terminal<'a, W> {
             // The template is constant and has the placeholders that the library knows.
             style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
         });
-        Self { out, ledger, bar, done: 0, planned: 0, failures: 0 }
+        Self { out, ledger, bar, done: 0, planned: 0 }
     }
 
-    fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
-        self.done += 1;
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-            bar.set_message(case.id.clone());
-        } else if self.done.is_multiple_of(200) {
-            writeln!(self.out, "{:>5}/{} cases", self.done, self.planned)?;
-        }
-        if !matches!(case.verdict, Verdict::Fail | Verdict::Inconclusive) {
-            return Ok(());
-        }
-        self.failures += 1;
-        let text = if self.failures <= IN_FULL { self.failure(case) } else { self.short(case) };
+    /// Writes beside the progress bar, not into it.
+    fn say(&mut self, text: &str) -> io::Result<()> {
         match &self.bar {
             Some(bar) => bar.suspend(|| self.out.write_all(text.as_bytes())),
             None => self.out.write_all(text.as_bytes()),
         }
     }
 
-    fn short(&self, case: &CaseResult) -> String {
-        let rules: Vec<&str> = case.violates.iter().map(|rule| rule.as_str()).collect();
-        format!("{} {} {}\n", word(case.verdict), one_line(&case.id), rules.join(" "))
+    fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
+        self.done += 1;
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            bar.set_message(one_line(&case.id));
+        } else if self.done.is_multiple_of(PROGRESS_EVERY) {
+            self.say(&format!("{:>5}/{} cases\n", self.done, self.planned))?;
+        }
+        if facts::is_bad(case) { self.say(&self.failure(case)) } else { Ok(()) }
     }
 
     fn failure(&self, case: &CaseResult) -> String {
-        let mut text = format!("\n{} {}: {}\n", word(case.verdict), one_line(&case.id), one_line(&case.title));
+        let word = if case.verdict == Verdict::Fail { "FAIL" } else { "INCONCLUSIVE" };
+        let mut text = format!("\n{word} {}: {}\n", one_line(&case.id), one_line(&case.title));
         for id in &case.violates {
-            if let Some(rule) = self.ledger.rule(id) {
-                let level = format!("{:?}", rule.level).to_uppercase();
-                text.push_str(&format!("  breaks    {id} ({level}): {}\n", one_line(&rule.text)));
-            }
+            text.push_str(&match self.ledger.rule(id) {
+                Some(rule) => format!("  breaks    {id} ({}): {}\n", rule.level, one_line(&rule.text)),
+                None => format!("  breaks    {id}\n"),
+            });
         }
-        for (name, value) in [("step", &case.step), ("expected", &case.expected), ("got", &case.got)] {
-            if let Some(value) = value {
-                let value = visible(value).replace('\n', "\n            ");
-                text.push_str(&format!("  {name:<9} {value}\n"));
-            }
+        if case.violates.is_empty() && case.verdict == Verdict::Fail {
+            text.push_str("  breaks    no rule that could be named\n");
+        }
+        for (name, value) in facts::facts(case) {
+            let value = visible(&shortened(&value, MOST)).replace('\n', "\n            ");
+            text.push_str(&format!("  {name:<9} {value}\n"));
         }
         if !case.frames.is_empty() {
             text.push_str("  what was said and heard, the last at the end:\n");
             for frame in &case.frames {
-                text.push_str(&format!("    {}\n", one_line(frame)));
+                text.push_str(&format!("    {}\n", one_line(&shortened(frame, MOST))));
             }
         }
         for note in &case.notes {
-            text.push_str(&format!("  note      {}\n", one_line(note)));
+            text.push_str(&format!("  note      {}\n", one_line(&shortened(note, MOST))));
         }
         text.push_str(&format!("  repeat    {}\n", one_line(&case.reproduce)));
         text
@@ -89,68 +89,62 @@ impl<'a, W: Write> Terminal<'a, W> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        let mut areas: BTreeMap<&str, Vec<RuleVerdict>> = BTreeMap::new();
-        let mut order = Vec::new();
-        for rule in &results.rules {
-            let area = areas.entry(rule.id.area()).or_default();
-            if area.is_empty() {
-                order.push(rule.id.area());
+        self.areas(results)?;
+        for (verdict, title) in [
+            (RuleVerdict::Fail, "broken"),
+            (RuleVerdict::Inconclusive, "inconclusive"),
+            (RuleVerdict::Untested, "untested"),
+            (RuleVerdict::Unjudged, "unjudged"),
+        ] {
+            let rules = facts::list(results, verdict);
+            if !rules.is_empty() {
+                writeln!(self.out, "{title}: {rules}")?;
             }
-            area.push(rule.verdict);
         }
-        writeln!(self.out, "\narea    rules  pass  fail  warning  inconclusive  untested  unobservable  unjudged")?;
-        for area in order {
-            let verdicts = areas.get(area).map(Vec::as_slice).unwrap_or_default();
-            let count = |wanted: &[RuleVerdict]| verdicts.iter().filter(|v| wanted.contains(v)).count();
-            writeln!(
-                self.out,
-                "{area:<6} {:>6} {:>5} {:>5} {:>8} {:>13} {:>9} {:>13} {:>9}",
-                verdicts.len(),
-                count(&[RuleVerdict::Pass, RuleVerdict::Known]),
-                count(&[RuleVerdict::Fail]),
-                count(&[RuleVerdict::Warning]),
-                count(&[RuleVerdict::Inconclusive]),
-                count(&[RuleVerdict::Untested]),
-                count(&[RuleVerdict::Unobservable]),
-                count(&[RuleVerdict::Unjudged]),
-            )?;
-        }
-        self.rules_with(results, RuleVerdict::Fail, "broken")?;
-        self.rules_with(results, RuleVerdict::Warning, "warning: broken, but not a MUST")?;
-        self.rules_with(results, RuleVerdict::Untested, "untested")?;
+        self.warnings(results)?;
         self.skipped(results)?;
-        let s = &results.summary;
         writeln!(
             self.out,
-            "\n{}: {} cases: {} passed, {} failed, {} inconclusive, {} skipped, {} known; {:.2} s",
+            "\n{}: {}; {:.2} s",
             one_line(&results.target.name),
-            results.cases.len(),
-            s.pass,
-            s.fail,
-            s.inconclusive,
-            s.skipped,
-            s.known,
-            results.seconds,
+            facts::totals(results),
+            results.seconds
         )?;
-        writeln!(
-            self.out,
-            "specification {} revision {} ({})",
-            results.specification.version,
-            results.specification.revision,
-            results.specification.digest.get(..12).unwrap_or_default(),
-        )?;
+        writeln!(self.out, "{}", one_line(&facts::specification(results)))?;
         if let Some(why) = &results.aborted {
             writeln!(self.out, "aborted: {}", one_line(why))?;
         }
         self.out.flush()
     }
 
-    fn rules_with(&mut self, results: &Results, verdict: RuleVerdict, title: &str) -> io::Result<()> {
-        let all = results.rules.iter().filter(|rule| rule.verdict == verdict);
-        let ids: Vec<String> = all
-            .map(|rule| if rule.level == Level::Must { rule.id.to_string() } else { format!("{} ({:?})", rule.id, rule.level) })
-            .collect();
-        if ids.is_empty() { Ok(()) } else { writeln!(self.out, "{title}: {}", ids.join(", ")) }
+    fn areas(&mut self, results: &Results) -> io::Result<()> {
+        write!(self.out, "\n{:<6} {:>5}", "area", "rules")?;
+        for (title, _) in COLUMNS {
+            write!(self.out, "  {title}")?;
+        }
+        writeln!(self.out)?;
+        for area in facts::areas(results) {
+            write!(self.out, "{:<6} {:>5}", area.name, area.size())?;
+            for (title, verdicts) in COLUMNS {
+                write!(self.out, "  {:>width$}", area.count(verdicts), width = title.len())?;
+            }
+            writeln!(self.out)?;
+        }
+        Ok(())
+    }
+
+    fn warnings(&mut self, results: &Results) -> io::Result<()> {
+        for (rule, cases) in facts::warnings(results) {
+            let text = self.ledger.rule(&rule.id).map(|rule| one_line(&rule.text)).unwrap_or_default();
+            writeln!(self.out, "warning: {} ({}) is broken: {text}", rule.id, rule.level)?;
+            let Some(first) = cases.first() else { continue };
+            writeln!(self.out, "  in {} of {} cases, first {}", cases.len(), rule.cases.len(), one_line(&first.id))?;
+            for (name, value) in facts::facts(first) {
+                writeln!(self.out, "  {name:<9} {}", one_line(&shortened(&value, MOST)))?;
+            }
+            writeln!(self.out, "  repeat    {}", one_line(&first.reproduce))?;
+        }
+        Ok(())
     }
 
     fn skipped(&mut self, results: &Results) -> io::Result<()> {
@@ -159,7 +153,7 @@ impl<'a, W: Write> Terminal<'a, W> {
             *reasons.entry(case.got.as_deref().unwrap_or("no reason")).or_default() += 1;
         }
         for (reason, n) in reasons {
-            writeln!(self.out, "skipped {n}: {}", one_line(reason))?;
+            writeln!(self.out, "skipped {n}: {}", one_line(&shortened(reason, MOST)))?;
         }
         Ok(())
     }
@@ -173,22 +167,12 @@ impl<W: Write> Reporter for Terminal<'_, W> {
                 if let Some(bar) = &self.bar {
                     bar.set_length(header.planned as u64);
                 }
-                writeln!(self.out, "{}: {} cases", one_line(&header.target.name), header.planned)
+                self.say(&format!("{}: {} cases\n", one_line(&header.target.name), header.planned))
             }
             Event::CaseStarted { .. } => Ok(()),
             Event::CaseFinished(case) => self.finished(case),
-            Event::Notice(text) => writeln!(self.out, "note: {}", one_line(text)),
+            Event::Notice(text) => self.say(&format!("note: {}\n", one_line(&shortened(text, MOST)))),
             Event::RunFinished { .. } => self.summary(results),
         }
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Skipped => "skipped",
-        Verdict::Known => "known",
-        Verdict::Inconclusive => "INCONCLUSIVE",
-        Verdict::Fail => "FAIL",
     }
 }
