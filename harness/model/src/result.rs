@@ -48,6 +48,14 @@ pub struct CaseResult {
     pub reproduce: String,
 }
 
+impl CaseResult {
+    /// Whether the case fails for its transcript alone, which is not the accepted one: it names neither a broken rule
+    /// nor a step, since the scenario was played to its end and everything was as it says.
+    pub fn is_only_another_transcript(&self) -> bool {
+        self.verdict == Verdict::Fail && self.violates.is_empty() && self.step.is_none()
+    }
+}
+
 /// Name, version and commit of this tool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {

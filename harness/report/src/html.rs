@@ -2,7 +2,7 @@
 //!
 //! It is well-formed XML as well, so that a test can read back what came of a peer's text.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use mpchat_model::{CaseResult, Event, Ledger, Results, Verdict};
 
@@ -25,15 +25,15 @@ summary { cursor: pointer }
 :root { color-scheme: light dark }";
 
 /// Writes HTML.
-pub struct Html<'a, W> {
-    out: W,
+pub struct Html<'a, W: Write> {
+    out: BufWriter<W>,
     ledger: &'a Ledger,
 }
 
 impl<'a, W: Write> Html<'a, W> {
     /// Writes to `out`.
     pub fn new(out: W, ledger: &'a Ledger) -> Self {
-        Self { out, ledger }
+        Self { out: BufWriter::new(out), ledger }
     }
 
     fn write(&mut self, results: &Results) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The result file: the whole result as one JSON object, when the run has ended.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use mpchat_model::{Event, Results};
 use serde::Serialize;
@@ -30,7 +30,8 @@ impl<W: Write> Reporter for Json<W> {
 ///
 /// # Errors
 /// What writing fails with.
-pub fn write(mut out: impl Write, results: &Results) -> io::Result<()> {
+pub fn write(out: impl Write, results: &Results) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Harmless(PrettyFormatter::new()));
     results.serialize(&mut serializer)?;
     writeln!(out)?;

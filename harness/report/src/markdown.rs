@@ -1,6 +1,6 @@
 //! Markdown (GitHub's), for a job summary or a comment: what is broken first, then the areas.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use mpchat_model::{CaseResult, Event, Ledger, Results, RuleVerdict, Verdict};
 
@@ -15,15 +15,15 @@ const MOST: usize = 2000;
 const IN_FULL: usize = 50;
 
 /// Writes Markdown.
-pub struct Markdown<'a, W> {
-    out: W,
+pub struct Markdown<'a, W: Write> {
+    out: BufWriter<W>,
     ledger: &'a Ledger,
 }
 
 impl<'a, W: Write> Markdown<'a, W> {
     /// Writes to `out`.
     pub fn new(out: W, ledger: &'a Ledger) -> Self {
-        Self { out, ledger }
+        Self { out: BufWriter::new(out), ledger }
     }
 
     fn write(&mut self, results: &Results) -> io::Result<()> {

@@ -65,8 +65,8 @@ impl<'a, W: Write> Terminal<'a, W> {
                 None => format!("  breaks    {id}\n"),
             });
         }
-        if case.violates.is_empty() && case.verdict == Verdict::Fail {
-            text.push_str("  breaks    no rule that could be named\n");
+        if case.is_only_another_transcript() {
+            text.push_str("  breaks    no rule; the transcript is not the accepted one\n");
         }
         for (name, value) in facts::facts(case) {
             let value = visible(&shortened(&value, MOST)).replace('\n', "\n            ");
