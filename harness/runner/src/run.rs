@@ -282,8 +282,9 @@ impl Run {
         match played.end {
             Ok(()) => self.compare_snapshot(&case.id, &mut result),
             Err(Stop::Fail(finding)) => {
-                let must = |id| self.options.ledger.rule(id).is_none_or(|rule| rule.level == Level::Must);
-                let only_should = !finding.rules.is_empty() && !finding.rules.iter().any(must);
+                // A MAY cannot be broken: what is found in its name is a frame that no rule allows.
+                let should = |id| self.options.ledger.rule(id).is_some_and(|rule| rule.level == Level::Should);
+                let only_should = !finding.rules.is_empty() && finding.rules.iter().all(should);
                 let mut rules = finding.rules;
                 let mut seen = std::collections::BTreeSet::new();
                 rules.retain(|rule| seen.insert(rule.clone()));

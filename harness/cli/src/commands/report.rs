@@ -15,18 +15,20 @@ pub(crate) fn report(what: &ReportCommand) -> Result<u8, Failure> {
         ReportCommand::Merge { files, out } => {
             let shards = files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
             let merged = compare::merge(shards).map_err(Failure::usage)?;
-            let text = serde_json::to_string_pretty(&merged).map_err(Failure::usage)?;
             match out {
-                Some(file) => std::fs::write(file, format!("{text}\n"))
-                    .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?,
-                None => print(&format!("{text}\n"))?,
+                Some(file) => {
+                    let fail = |error: std::io::Error| Failure::usage(format!("{}: {error}", file.display()));
+                    let created = std::fs::File::create(file).map_err(fail)?;
+                    mpchat_report::json::write(created, &merged).map_err(fail)?;
+                }
+                None => mpchat_report::json::write(std::io::stdout(), &merged).map_err(Failure::usage)?,
             }
             Ok(merged.exit_code())
         }
         ReportCommand::Diff { old, new } => {
             let diff = compare::diff(&read(old)?, &read(new)?);
             print(&diff.to_string())?;
-            Ok(u8::from(!diff.worse.is_empty()))
+            Ok(u8::from(diff.is_regression()))
         }
     }
 }

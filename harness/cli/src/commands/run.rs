@@ -9,13 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mpchat_model::{Event, Ledger, Level, Results, RunHeader, Target};
-use mpchat_report::html::Html;
-use mpchat_report::json::Json;
-use mpchat_report::junit::Junit;
-use mpchat_report::markdown::Markdown;
-use mpchat_report::tap::Tap;
 use mpchat_report::terminal::Terminal;
-use mpchat_report::{Format, ReportSpec, Reporter};
+use mpchat_report::{ReportSpec, Reporter};
 use mpchat_runner::{PlannedCase, RunOptions, Snapshots, Subject, Timers, plan, subject};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -252,14 +247,7 @@ fn reporters<'a>(specs: &[ReportSpec], ledger: &'a Ledger) -> Result<Vec<Box<dyn
             }
             None => Box::new(io::stdout()),
         };
-        reporters.push(match spec.format {
-            Format::Terminal => Box::new(Terminal::new(out, ledger, false)),
-            Format::Json => Box::new(Json::new(out)),
-            Format::Junit => Box::new(Junit::new(out)),
-            Format::Tap => Box::new(Tap::new(out)),
-            Format::Markdown => Box::new(Markdown::new(out, ledger)),
-            Format::Html => Box::new(Html::new(out, ledger)),
-        });
+        reporters.push(spec.format.reporter(out, ledger));
     }
     Ok(reporters)
 }

@@ -85,6 +85,9 @@ impl Play {
         if later.iter().any(|leaf| self.compare_later(leaf, happening)) {
             return Ok(false);
         }
+        if self.is_undrawn_step(number, happening) {
+            return Ok(true);
+        }
         // A server may send a line before earlier ones are answered, or hold it back (MSG-20): in a `par` it waits for
         // its turn.
         let is_line = matches!(happening, Happening::Frame(heard) if heard.kind == Kind::MsgReq);
@@ -92,6 +95,14 @@ impl Play {
             return Ok(false);
         }
         Err(self.unexpected(number, &candidates, happening))
+    }
+
+    /// Step 3 of a login that the diagram leaves half way: it is due, and nobody answers it.
+    fn is_undrawn_step(&self, number: usize, happening: &Happening) -> bool {
+        let Some(conn) = self.conns.get(number).filter(|c| c.drawn_login && !c.logged_in) else { return false };
+        let is_step = |leaf: &std::sync::Arc<Leaf>| self.compare(leaf, happening).is_ok();
+        matches!(happening, Happening::Frame(heard) if heard.kind == Kind::StatusReq)
+            && !self.upcoming(&conn.name).iter().any(is_step)
     }
 
     /// Like [`Play::compare`], for a line whose session or text may not be known yet.

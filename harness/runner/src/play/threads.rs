@@ -61,6 +61,11 @@ impl Play {
     /// Plays the diagram to its last line.
     pub(crate) async fn play(&mut self, program: &Program) -> Result<(), Stop> {
         self.spawn(None, program.steps.clone(), Vec::new(), None);
+        // What was heard since the logins is judged from here on, when there is a diagram to judge it by.
+        for conn in &mut self.conns {
+            conn.holding = false;
+        }
+        self.rejudge_all()?;
         loop {
             while self.advance().await? {}
             if self.threads.is_empty() && !self.is_waiting() {
