@@ -68,7 +68,9 @@ fn matches(case: &PlannedCase, filter: &str) -> bool {
 pub(crate) fn in_shard(id: &str, shard: Option<(u64, u64)>) -> bool {
     let Some((k, n)) = shard else { return true };
     // FNV-1a: stable across versions of this tool and of its compiler, as the standard library's is not.
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     hash % n == k - 1
 }
 

@@ -59,7 +59,8 @@ fn two_frames_of_a_connection_that_are_swapped_differ_from_the_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let name = "close__one-offline.snap";
     let accepted = std::fs::read_to_string(snapshots().join(name)).unwrap();
-    let (first, second) = ("    server->>carol: status_res Offline in session\n", "    server->>carol: close_res error in session\n");
+    let (first, second) =
+        ("    server->>carol: status_res Offline in session\n", "    server->>carol: close_res error in session\n");
     assert!(accepted.contains(first) && accepted.contains(second));
     let swapped = accepted.replace(first, "@").replace(second, first).replace('@', second);
     std::fs::write(folder.path().join(name), swapped).unwrap();
@@ -79,7 +80,8 @@ fn shards_merge_to_what_one_run_gives() {
         files.push(part.join("results.json").display().to_string());
     }
     let merged = folder.path().join("merged.json").display().to_string();
-    let arguments: Vec<&str> = ["report", "merge", "--out", &merged].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let arguments: Vec<&str> =
+        ["report", "merge", "--out", &merged].into_iter().chain(files.iter().map(String::as_str)).collect();
     assert_eq!(mpchat(&arguments).status.code(), Some(0));
     let merged: Results = serde_json::from_str(&std::fs::read_to_string(merged).unwrap()).unwrap();
     let (whole, _) = run(folder.path(), &["status/"]);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use mpchat_peer::kit::{Kit, KitError};
-use mpchat_proto::crypto::{Provider, PrivateKey, PublicKey};
+use mpchat_proto::crypto::{PrivateKey, Provider, PublicKey};
 use mpchat_proto::ids::Uid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 

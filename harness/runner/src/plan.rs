@@ -108,11 +108,9 @@ fn choose(items: &[Item]) -> Vec<(Vec<String>, Vec<Item>)> {
     let mut all = vec![(Vec::new(), Vec::new())];
     for item in items {
         let ways: Vec<(Vec<String>, Vec<Item>)> = match item {
-            Item::Alt(branches) if harness_decides(branches.first()) => branches
-                .iter()
-                .enumerate()
-                .flat_map(|(n, b)| prefixed(&label(b, n), choose(&b.items)))
-                .collect(),
+            Item::Alt(branches) if harness_decides(branches.first()) => {
+                branches.iter().enumerate().flat_map(|(n, b)| prefixed(&label(b, n), choose(&b.items))).collect()
+            }
             Item::Opt(branch) if harness_decides(Some(branch)) => {
                 let mut ways = prefixed(&label(branch, 0), choose(&branch.items));
                 ways.push((vec!["without".to_owned()], Vec::new()));
@@ -125,7 +123,9 @@ fn choose(items: &[Item]) -> Vec<(Vec<String>, Vec<Item>)> {
         all = all
             .into_iter()
             .flat_map(|(labels, body)| {
-                ways.iter().map(move |(more, rest)| ([labels.clone(), more.clone()].concat(), [body.clone(), rest.clone()].concat()))
+                ways.iter().map(move |(more, rest)| {
+                    ([labels.clone(), more.clone()].concat(), [body.clone(), rest.clone()].concat())
+                })
             })
             .collect();
     }

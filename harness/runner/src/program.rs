@@ -240,8 +240,9 @@ impl Compiler<'_> {
                     Some(Cast::ConnectionOfNobody) => (lifeline.clone(), true),
                     _ => (lifeline.clone(), false),
                 };
-                let logs_in =
-                    !further && self.first.get(&name).copied().unwrap_or(true) && !self.front.starts.contains_key(&name);
+                let logs_in = !further
+                    && self.first.get(&name).copied().unwrap_or(true)
+                    && !self.front.starts.contains_key(&name);
                 lifelines.push(Lifeline { name: lifeline, user, logs_in, further });
             }
         }

@@ -165,7 +165,8 @@ impl Run {
         }
         self.tell(Event::CaseStarted { id: self.id(&turn) });
         let (played, seconds, notes) = self.play(&turn).await;
-        if matches!(played.end, Err(Stop::Inconclusive(_) | Stop::Refused(_))) && self.in_vain.load(Ordering::Relaxed) < GIVING_UP
+        if matches!(played.end, Err(Stop::Inconclusive(_) | Stop::Refused(_)))
+            && self.in_vain.load(Ordering::Relaxed) < GIVING_UP
         {
             return Some(turn);
         }

@@ -77,9 +77,9 @@ impl Snapshots {
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         for (id, transcript) in &self.cases {
             let scenario = id.split('[').next().unwrap_or(id);
-            let text = files.entry(format!("{}.snap", scenario.replace('/', "__"))).or_insert_with(|| {
-                format!("---\nsource: harness/runner\nexpression: transcripts of {scenario}\n---")
-            });
+            let text = files
+                .entry(format!("{}.snap", scenario.replace('/', "__")))
+                .or_insert_with(|| format!("---\nsource: harness/runner\nexpression: transcripts of {scenario}\n---"));
             text.push_str(&format!("\n{SECTION}{id}\n{transcript}"));
         }
         files.into_iter().collect()

@@ -13,13 +13,15 @@ use crate::args::ChatArgs;
 use crate::embedded;
 use crate::failure::Failure;
 
-const HELP: &str = "/invite NAME…   /accept   /decline   /status   /close   /leave   anything else goes to the session\n";
+const HELP: &str =
+    "/invite NAME…   /accept   /decline   /status   /close   /leave   anything else goes to the session\n";
 
 /// Chats until the input ends or the connection does.
 pub(crate) fn chat(args: &ChatArgs) -> Result<u8, Failure> {
     let kit = embedded::kit(args.kit.as_deref(), crypto(None)?)?;
     let uid = args.user.parse::<Uid>().ok().or_else(|| kit.uid(&args.user));
-    let uid = uid.ok_or_else(|| Failure::usage(format!("--as {}: neither a uid text nor a name of the kit", args.user)))?;
+    let uid =
+        uid.ok_or_else(|| Failure::usage(format!("--as {}: neither a uid text nor a name of the kit", args.user)))?;
     let names = kit.names().iter().map(|(name, uid)| (*uid, name.clone())).collect();
     let client = kit.client(uid).map_err(Failure::usage)?;
     runtime()?.block_on(async {

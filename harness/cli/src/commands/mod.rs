@@ -18,7 +18,10 @@ pub(crate) fn crypto(name: Option<&str>) -> Result<&'static dyn Provider, Failur
     match name {
         None => Ok(default_provider()),
         Some(name) => provider(name).ok_or_else(|| {
-            Failure::usage(format!("--crypto {name}: no such provider in this build; there is {}", PROVIDERS.join(", ")))
+            Failure::usage(format!(
+                "--crypto {name}: no such provider in this build; there is {}",
+                PROVIDERS.join(", ")
+            ))
         }),
     }
 }

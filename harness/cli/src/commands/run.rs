@@ -31,7 +31,8 @@ const JOBS_A_PROCESSOR: usize = 4;
 pub(crate) fn run(args: RunArgs) -> Result<u8, Failure> {
     let args = with_config(args)?;
     let ledger = Arc::new(Ledger::embedded().map_err(Failure::found)?);
-    let reports = args.report.iter().map(|r| r.parse::<ReportSpec>().map_err(Failure::usage)).collect::<Result<Vec<_>, _>>()?;
+    let reports =
+        args.report.iter().map(|r| r.parse::<ReportSpec>().map_err(Failure::usage)).collect::<Result<Vec<_>, _>>()?;
     let scenarios = selection::scenarios(args.scenarios.as_deref())?;
     let shard = args.shard.as_deref().map(selection::parse_shard).transpose()?;
     let mut cases = plan(&scenarios, &ledger);
@@ -130,7 +131,8 @@ fn subject(args: &RunArgs) -> Result<(Subject, Target), Failure> {
     match (&args.target, &args.start) {
         (Some(address), _) => {
             let resolved: Option<SocketAddr> = address.to_socket_addrs().ok().and_then(|mut all| all.next());
-            let resolved = resolved.ok_or_else(|| Failure::unreachable(format!("--target {address}: no such address")))?;
+            let resolved =
+                resolved.ok_or_else(|| Failure::unreachable(format!("--target {address}: no such address")))?;
             Ok((Subject::Address(resolved), target(address, address)))
         }
         (None, Some(command)) => {

@@ -189,7 +189,7 @@ impl Play {
 
     async fn perform_ending(&mut self, leaf: &Leaf, ending: &Ending) -> Result<(), Stop> {
         let number = self.connection(&leaf.conn).await?;
-        self.log(format!("{}--xserver: {:?}", leaf.conn, ending.how));
+        self.log(leaf.line.text.clone());
         self.flush_joined();
         let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
         conn.fin_sent = true;
@@ -280,10 +280,7 @@ fn is_answerable(message: &Message) -> bool {
     message.faults.iter().all(|fault| {
         matches!(
             fault,
-            Fault::With(Field::Payload | Field::Sid, _)
-                | Fault::SealedBy(_)
-                | Fault::SealedFor(_)
-                | Fault::SealedIn(_)
+            Fault::With(Field::Payload | Field::Sid, _) | Fault::SealedBy(_) | Fault::SealedFor(_) | Fault::SealedIn(_)
         )
     })
 }

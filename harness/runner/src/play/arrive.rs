@@ -60,7 +60,9 @@ impl Play {
         let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
         conn.last_in = conn.last_in.saturating_add(1);
         match &conn.phase {
-            Phase::Raw => Err(self.monitor(number, &["LOGIN-01"], "nothing before the login request", hex_start(frame))),
+            Phase::Raw => {
+                Err(self.monitor(number, &["LOGIN-01"], "nothing before the login request", hex_start(frame)))
+            }
             Phase::Requested(login) => {
                 let login = Arc::clone(login);
                 self.open_response(number, &login, frame, &sealed)
@@ -85,8 +87,7 @@ impl Play {
     /// Files an opened frame and judges it.
     pub(crate) fn opened(&mut self, number: usize, header: Header, payload: Vec<u8>) -> Result<(), Stop> {
         let Some(kind) = kind_of(header.typ) else { return Ok(()) };
-        let mut heard =
-            Heard { kind, header, payload, about: None, answers_close: false, at: Instant::now() };
+        let mut heard = Heard { kind, header, payload, about: None, answers_close: false, at: Instant::now() };
         self.log_heard(number, &heard);
         self.check_format(number, &heard)?;
         let of_leftover = matches!(heard.kind, Kind::MsgReq | Kind::CloseRes) && header.sid != Sid::NONE;
@@ -313,7 +314,9 @@ impl Play {
 
     /// MSG-07: no `OK` before the last recipient is decided.
     fn check_decided(&mut self, number: usize, heard: &Heard) {
-        let Some((text, known)) = heard.about.as_ref().and_then(|text| Some((text, self.texts.get(text)?))) else { return };
+        let Some((text, known)) = heard.about.as_ref().and_then(|text| Some((text, self.texts.get(text)?))) else {
+            return;
+        };
         let session_over = self.sessions.get(&known.session).is_some_and(|s| s.over);
         if heard.payload != b"OK" || session_over {
             return;

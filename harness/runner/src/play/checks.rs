@@ -172,7 +172,9 @@ impl Play {
     fn confirm_suspicion(&mut self, number: usize) -> Result<(), Stop> {
         let Some(at) = self.suspicions.iter().position(|s| s.recipient == number) else { return Ok(()) };
         let suspicion = self.suspicions.swap_remove(at);
-        let Some(name) = self.conns.get(number).filter(|c| c.ended.is_none()).map(|c| c.name.clone()) else { return Ok(()) };
+        let Some(name) = self.conns.get(number).filter(|c| c.ended.is_none()).map(|c| c.name.clone()) else {
+            return Ok(());
+        };
         let got = format!("OK for \"{}\" although {name} was online and had not answered", suspicion.text);
         Err(self.monitor(suspicion.author, &["MSG-07"], "msg_res when the last recipient is decided", got))
     }
@@ -238,7 +240,8 @@ impl Play {
 
     /// Whether the target still answers anybody: somebody of the case, or a user who logs in for that.
     pub(crate) async fn is_alive(&mut self) -> Result<bool, Stop> {
-        let numbers: Vec<usize> = (0..self.conns.len()).filter(|n| self.conns.get(*n).is_some_and(|c| c.can_ask())).collect();
+        let numbers: Vec<usize> =
+            (0..self.conns.len()).filter(|n| self.conns.get(*n).is_some_and(|c| c.can_ask())).collect();
         let asked: Vec<(usize, u64)> = numbers.iter().map(|n| (*n, self.ask(*n, Sid::NONE))).collect();
         let deadline = Instant::now() + self.stage.patience.min(Duration::from_secs(2));
         loop {
@@ -258,7 +261,11 @@ impl Play {
     /// Waits until something that is expected comes.
     pub(crate) async fn await_progress(&mut self) -> Result<(), Stop> {
         let before = self.progress;
-        let timer = self.expectations.iter().filter_map(|e| e.not_before.filter(|_| e.state == super::threads::State::Waiting)).max();
+        let timer = self
+            .expectations
+            .iter()
+            .filter_map(|e| e.not_before.filter(|_| e.state == super::threads::State::Waiting))
+            .max();
         let deadline = (before.max(timer.unwrap_or(before))) + self.stage.patience;
         while self.progress == before {
             if !self.hear(deadline).await? {
@@ -283,7 +290,10 @@ impl Play {
             got.push_str(&format!("; held back as not yet due: {}", held.join("; ")));
         }
         if !alive {
-            return Err(Stop::Inconclusive(format!("expected {}: {got}, and nothing is answered any more", leaf.line.text)));
+            return Err(Stop::Inconclusive(format!(
+                "expected {}: {got}, and nothing is answered any more",
+                leaf.line.text
+            )));
         }
         let mut found = leaf.line.rules.clone();
         found.extend(rules(blame::missing(&leaf)));
@@ -331,13 +341,19 @@ impl Play {
     /// At the end nobody may hear anything more.
     pub(crate) async fn check_all_quiet(&mut self) -> Result<(), Stop> {
         self.fence_acted(None).await?;
-        let all: Vec<usize> = (0..self.conns.len()).filter(|n| self.conns.get(*n).is_some_and(|c| c.can_ask())).collect();
+        let all: Vec<usize> =
+            (0..self.conns.len()).filter(|n| self.conns.get(*n).is_some_and(|c| c.can_ask())).collect();
         self.fence(&all).await?;
         for number in all {
             if let Some(next) = self.conns.get(number).and_then(|c| c.queue.front()).cloned() {
                 let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
                 let got = format!("{name} heard {}", self.describe(&next));
-                return Err(self.finding(blame::unexpected(&next), None, "nothing after the last line of the diagram", got));
+                return Err(self.finding(
+                    blame::unexpected(&next),
+                    None,
+                    "nothing after the last line of the diagram",
+                    got,
+                ));
             }
         }
         Ok(())

@@ -249,11 +249,14 @@ impl Play {
 
     fn craft_etk(&mut self, message: &Message) -> Result<(Login, [u8; ETK_LEN]), Stop> {
         let way = with(message, Field::Etk).and_then(way_of).unwrap_or_default();
-        let mut tk = vec![0; match way {
-            "short" => 31,
-            "long" => 33,
-            _ => 32,
-        }];
+        let mut tk = vec![
+            0;
+            match way {
+                "short" => 31,
+                "long" => 33,
+                _ => 32,
+            }
+        ];
         self.rng.fill_bytes(&mut tk);
         let login = Login::new(self.stage.provider, tk.clone());
         let server = self.stage.server_key.clone();
@@ -328,7 +331,8 @@ impl Play {
         let known = self.sessions.get(&session).cloned().unwrap_or_default();
         let mut recipients: Vec<String> = known.roster().into_iter().filter(|name| name != author).collect();
         if recipients.is_empty() {
-            recipients = known.invited.iter().filter(|n| *n != author && self.users.contains_key(*n)).cloned().collect();
+            recipients =
+                known.invited.iter().filter(|n| *n != author && self.users.contains_key(*n)).cloned().collect();
         }
         if recipients.is_empty() {
             recipients = self.users.keys().filter(|name| *name != author).take(1).cloned().collect();
@@ -352,8 +356,13 @@ impl Play {
                 return Ok(lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect());
             }
         }
-        let mut kept =
-            Text { author: author.to_owned(), session, lines: Default::default(), answered: Default::default(), at: Instant::now() };
+        let mut kept = Text {
+            author: author.to_owned(),
+            session,
+            lines: Default::default(),
+            answered: Default::default(),
+            at: Instant::now(),
+        };
         let mut payload = Vec::new();
         for recipient in recipients {
             let reader = sealed_for.clone().unwrap_or_else(|| recipient.clone());

@@ -55,9 +55,7 @@ impl Play {
 
     fn is_expected(&self, number: usize, happening: &Happening) -> bool {
         let Some(conn) = self.conns.get(number) else { return false };
-        let expected = |n: &usize| {
-            self.expectations.get(*n).is_some_and(|e| self.compare(&e.leaf, happening).is_ok())
-        };
+        let expected = |n: &usize| self.expectations.get(*n).is_some_and(|e| self.compare(&e.leaf, happening).is_ok());
         self.candidates(&conn.name).iter().any(expected)
     }
 
@@ -197,7 +195,8 @@ impl Play {
             if found.is_empty() {
                 found.extend(rules(blame::unexpected(happening)));
             }
-            return Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }.stop();
+            return Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }
+                .stop();
         }
         if let Some(note) = self.checking.as_ref().filter(|note| note.conn == name) {
             let mut found = note.line.rules.clone();

@@ -180,7 +180,8 @@ impl Play {
 
     /// The line of the diagram that a connection is at: what it is expected to hear, or will do next.
     pub(crate) fn nearest_line(&self, conn: &str) -> Option<Line> {
-        let waiting = self.candidates(conn).first().and_then(|n| self.expectations.get(*n)).map(|e| e.leaf.line.clone());
+        let waiting =
+            self.candidates(conn).first().and_then(|n| self.expectations.get(*n)).map(|e| e.leaf.line.clone());
         let checking = || self.checking.as_ref().map(|c| c.line.clone());
         waiting.or_else(checking).or_else(|| self.upcoming(conn).first().map(|l| l.line.clone()))
     }

@@ -29,7 +29,8 @@ impl Play {
         let all = self.lifelines.clone();
         let members: Vec<String> = self.front.sessions.iter().flat_map(|(_, roster)| roster.clone()).collect();
         let members = self.unfold(&members);
-        let starts: Vec<_> = all.iter().filter(|l| l.logs_in || !l.further && members.contains(&l.name)).cloned().collect();
+        let starts: Vec<_> =
+            all.iter().filter(|l| l.logs_in || !l.further && members.contains(&l.name)).cloned().collect();
         for lifeline in &starts {
             self.open_and_request(&lifeline.name).await?;
         }
@@ -63,7 +64,8 @@ impl Play {
         let number = self.conns.len();
         let opened = Instant::now();
         let link = Link::open(self.address(), number, self.inputs_sender.clone(), self.stage.patience).await;
-        let link = link.map_err(|error| Stop::Inconclusive(format!("{} cannot be reached: {error}", self.address())))?;
+        let link =
+            link.map_err(|error| Stop::Inconclusive(format!("{} cannot be reached: {error}", self.address())))?;
         let user = self.user_of_conn(lifeline);
         let uid = self.uid_of_user(&user);
         if let Some(earlier) = self.current.get(lifeline).and_then(|n| self.conns.get_mut(*n)) {
@@ -118,7 +120,9 @@ impl Play {
     async fn await_logins(&mut self) -> Result<(), Stop> {
         let deadline = Instant::now() + self.stage.patience;
         let numbers: Vec<usize> = (0..self.conns.len())
-            .filter(|n| self.conns.get(*n).is_some_and(|c| !c.logged_in && !c.drawn_login && !matches!(c.phase, Phase::Raw)))
+            .filter(|n| {
+                self.conns.get(*n).is_some_and(|c| !c.logged_in && !c.drawn_login && !matches!(c.phase, Phase::Raw))
+            })
             .collect();
         for number in &numbers {
             while let Some(conn) = self.conns.get(*number).filter(|c| !c.logged_in) {
@@ -138,14 +142,8 @@ impl Play {
     /// Step 2 was opened: a diagram that writes the login out judges it, else its fields are checked here.
     pub(crate) fn login_response_heard(&mut self, number: usize, header: Header, payload: Vec<u8>) -> Result<(), Stop> {
         let drawn = self.conns.get(number).is_some_and(|c| c.drawn_login);
-        let heard = Heard {
-            kind: Kind::LoginRes,
-            header,
-            payload,
-            about: None,
-            answers_close: false,
-            at: Instant::now(),
-        };
+        let heard =
+            Heard { kind: Kind::LoginRes, header, payload, about: None, answers_close: false, at: Instant::now() };
         self.log_heard(number, &heard);
         if drawn {
             if let Some(conn) = self.conns.get_mut(number) {
@@ -242,7 +240,12 @@ impl Play {
         }
         if bound.is_some() || sid == Sid::NONE {
             let got = format!("sid {sid} in the init of `{name}`");
-            return Err(self.monitor(number, &["INIT-05", "INIT-03", "INIT-09"], "one new sid in all frames of an init", got));
+            return Err(self.monitor(
+                number,
+                &["INIT-05", "INIT-03", "INIT-09"],
+                "one new sid in all frames of an init",
+                got,
+            ));
         }
         if self.stage.memory.give_out(self.stage.instance.number(), sid, name).is_some() {
             let got = format!("sid {sid}, which was given out before");

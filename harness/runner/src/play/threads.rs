@@ -212,7 +212,10 @@ impl Play {
             }
             self.fence_before_speaking(&first.conn).await?;
             // What was heard meanwhile may have changed the threads.
-            if !self.threads.iter().any(|t| t.id == id && matches!(t.steps.front(), Some(Step::Act(f)) if Arc::ptr_eq(f, &first)))
+            if !self
+                .threads
+                .iter()
+                .any(|t| t.id == id && matches!(t.steps.front(), Some(Step::Act(f)) if Arc::ptr_eq(f, &first)))
             {
                 return Ok(true);
             }
@@ -406,9 +409,8 @@ impl Play {
     /// that wait on it already and what comes behind them.
     pub(crate) fn due_without_act(&self, conn: &str) -> Vec<Arc<Leaf>> {
         let mut found = Vec::new();
-        let waits_on = |n: &usize| {
-            self.expectations.get(*n).is_some_and(|e| e.state == State::Waiting && e.leaf.conn == conn)
-        };
+        let waits_on =
+            |n: &usize| self.expectations.get(*n).is_some_and(|e| e.state == State::Waiting && e.leaf.conn == conn);
         for thread in self.threads.iter().filter(|t| !t.pending.iter().any(waits_on)) {
             let _open = thread.steps.iter().all(|step| collect_until_act(step, conn, &mut found));
         }
@@ -428,7 +430,7 @@ fn same_connection(all: &[Expectation], pending: &[usize], conn: &str) -> Vec<us
     let followed = |n: &usize| mine.iter().any(|m| all.get(*m).is_some_and(|e| e.after.contains(n)));
     // A sequence, the common case, ends with the latest.
     match mine.last() {
-        Some(last) if !followed(last) && mine.iter().rev().skip(1).all(|n| followed(n)) => vec![*last],
+        Some(last) if !followed(last) && mine.iter().rev().skip(1).all(&followed) => vec![*last],
         _ => mine.iter().copied().filter(|n| !followed(n)).collect(),
     }
 }
@@ -491,7 +493,8 @@ fn is_answer(leaf: &Leaf) -> bool {
 pub(crate) fn shown_invited(steps: &[Step], front: &Front) -> BTreeMap<String, Vec<String>> {
     let mut shown: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let names: Vec<&String> = front.sessions.iter().map(|(name, _)| name).collect();
-    let default = if let [only] = names.as_slice() { (*only).clone() } else { super::world::DEFAULT_SESSION.to_owned() };
+    let default =
+        if let [only] = names.as_slice() { (*only).clone() } else { super::world::DEFAULT_SESSION.to_owned() };
     walk(steps, &mut |leaf| {
         let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return };
         let session = match &message.session {

@@ -16,7 +16,13 @@ const ROUNDING: Duration = Duration::from_millis(2);
 
 impl Play {
     /// `the … timeout passes`: what follows must not come before the timer can have run out.
-    pub(crate) async fn timer_passes(&mut self, thread: usize, leaf: &Arc<Leaf>, timer: Timer, half: bool) -> Result<(), Stop> {
+    pub(crate) async fn timer_passes(
+        &mut self,
+        thread: usize,
+        leaf: &Arc<Leaf>,
+        timer: Timer,
+        half: bool,
+    ) -> Result<(), Stop> {
         let length = self.stage.timers.get(timer);
         let (earliest, latest) = self.start_of(timer).unwrap_or((self.last_act, Instant::now()));
         self.rests_on(Evidence::Timed);

@@ -79,7 +79,14 @@ pub(crate) struct Conn {
 impl Conn {
     /// Whether the harness can ask on it and be answered.
     pub(crate) fn can_ask(&self) -> bool {
-        self.logged_in && self.ended.is_none() && self.next_out().is_some() && !self.fin_sent && !self.violating && !self.farewell && !self.detached && self.reading
+        self.logged_in
+            && self.ended.is_none()
+            && self.next_out().is_some()
+            && !self.fin_sent
+            && !self.violating
+            && !self.farewell
+            && !self.detached
+            && self.reading
     }
 
     /// Step 4 is sent.

@@ -67,7 +67,7 @@ struct Inner {
 enum Control {
     Elsewhere,
     Embedded(embedded::Embedded),
-    Process(process::Process),
+    Process(Box<process::Process>),
 }
 
 impl Instance {
@@ -148,7 +148,7 @@ impl Instances {
                 let timers = quick.map_or(self.timers, |t| self.timers.with(t, QUICK_COMMAND));
                 let process = process::Process::start(command, self.kit_folder.as_deref(), timers).await?;
                 let address = process.address();
-                (Control::Process(process), address, timers)
+                (Control::Process(Box::new(process)), address, timers)
             }
         };
         let inner = Inner { number, address: std::sync::Mutex::new(address), control: Mutex::new(control) };

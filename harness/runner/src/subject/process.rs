@@ -136,7 +136,8 @@ impl Process {
 }
 
 fn fresh_folder() -> Result<PathBuf, String> {
-    let folder = std::env::temp_dir().join(format!("mpchat-state-{}-{:016x}", std::process::id(), rand::random::<u64>()));
+    let folder =
+        std::env::temp_dir().join(format!("mpchat-state-{}-{:016x}", std::process::id(), rand::random::<u64>()));
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
 }

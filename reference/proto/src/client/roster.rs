@@ -99,15 +99,15 @@ mod tests {
     #[case(&[1, 2], None, Some(2), Err(Untrusted::NotCreator(Uid(2))))]
     #[case(&[3, 2, 1], None, Some(2), Err(Untrusted::NotCreator(Uid(2))))]
     // Created, 2, 3 and 4 invited in this order.
-    #[case(&[1, 2, 3, 4], Some(&[2, 3, 4]), None, Ok(()))]
-    #[case(&[1, 3], Some(&[2, 3, 4]), None, Ok(()))]
-    #[case(&[1, 2, 4], Some(&[2, 3, 4]), None, Ok(()))]
-    #[case(&[2, 1], Some(&[2, 3, 4]), None, Err(Untrusted::NotCreator(ME)))]
-    #[case(&[1, 3, 2], Some(&[2, 3, 4]), None, Err(Untrusted::NotInvited(Uid(2))))]
-    #[case(&[1, 2, 5], Some(&[2, 3, 4]), None, Err(Untrusted::NotInvited(Uid(5))))]
+    #[case(&[1, 2, 3, 4], Some(&[2, 3, 4][..]), None, Ok(()))]
+    #[case(&[1, 3], Some(&[2, 3, 4][..]), None, Ok(()))]
+    #[case(&[1, 2, 4], Some(&[2, 3, 4][..]), None, Ok(()))]
+    #[case(&[2, 1], Some(&[2, 3, 4][..]), None, Err(Untrusted::NotCreator(ME)))]
+    #[case(&[1, 3, 2], Some(&[2, 3, 4][..]), None, Err(Untrusted::NotInvited(Uid(2))))]
+    #[case(&[1, 2, 5], Some(&[2, 3, 4][..]), None, Err(Untrusted::NotInvited(Uid(5))))]
     // A server that lies about one of them.
-    #[case(&[1, 2], Some(&[2]), Some(2), Err(Untrusted::NotCreator(Uid(2))))]
-    #[case(&[2, 1], Some(&[2]), Some(2), Err(Untrusted::NotCreator(ME)))]
+    #[case(&[1, 2], Some(&[2][..]), Some(2), Err(Untrusted::NotCreator(Uid(2))))]
+    #[case(&[2, 1], Some(&[2][..]), Some(2), Err(Untrusted::NotCreator(ME)))]
     fn stat_09(
         #[case] roster: &[u64],
         #[case] invited: Option<&[u64]>,
