@@ -155,9 +155,20 @@ async fn read_loop(
 
 async fn write_loop(write: OwnedWriteHalf, mut outputs: mpsc::UnboundedReceiver<Output>) {
     let mut write = ResetUnlessFinished { write, finished: false };
-    while let Some(output) = outputs.recv().await {
+    let mut next = None;
+    loop {
+        let output = match next.take() {
+            Some(output) => output,
+            None => match outputs.recv().await {
+                Some(output) => output,
+                None => return,
+            },
+        };
         let done = match output {
-            Output::Write(bytes) => write.write.write_all(&bytes).await,
+            Output::Write(mut bytes) => {
+                next = join_waiting(&mut bytes, &mut outputs);
+                write.write.write_all(&bytes).await
+            }
             Output::Parts(parts) => write_parts(&mut write.write, parts).await,
             Output::Fin => {
                 write.finished = true;
@@ -168,6 +179,18 @@ async fn write_loop(write: OwnedWriteHalf, mut outputs: mpsc::UnboundedReceiver<
             return;
         }
     }
+}
+
+/// Joins what waits behind `bytes` to it: one system call for a burst. What cannot be joined is returned.
+fn join_waiting(bytes: &mut Vec<u8>, outputs: &mut mpsc::UnboundedReceiver<Output>) -> Option<Output> {
+    while bytes.len() < READ_CHUNK {
+        match outputs.try_recv() {
+            Ok(Output::Write(more)) => bytes.extend_from_slice(&more),
+            Ok(other) => return Some(other),
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// A write half that leaves by RST when it is dropped without a FIN: the kernel then forgets what was not sent.
