@@ -1,5 +1,7 @@
 //! `mpchat serve`: the reference server.
 
+use std::io::IsTerminal;
+
 use mpchat_peer::kit::{KitFiles, ServerKit};
 use mpchat_peer::server::{ServerOptions, bind};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +16,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let provider = crypto(args.crypto.as_deref())?;
     let kit = match &args.kit {
