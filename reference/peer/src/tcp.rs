@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Bytes that are read at once: some small frames, or a part of a large one.
 pub(crate) const READ: usize = 16 << 10;
@@ -23,6 +23,15 @@ pub(crate) async fn finish_sending(stream: &mut TcpStream, rest: &[u8]) -> bool 
         stream.shutdown().await
     };
     matches!(timeout(FLUSH_TIME, sending).await, Ok(Ok(())))
+}
+
+/// Sends the rest, then RST.
+pub(crate) async fn reset(mut stream: TcpStream, rest: &[u8]) {
+    let _sent = timeout(FLUSH_TIME, stream.write_all(rest)).await;
+    // What is written is with the peer by then, or its reader is told that there was more.
+    sleep(Duration::from_millis(5)).await;
+    // Where it fails the connection is gone already.
+    let _gone = stream.set_zero_linger();
 }
 
 /// Reads and forgets until the peer's FIN.

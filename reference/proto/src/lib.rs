@@ -20,6 +20,8 @@ pub mod ids;
 pub mod keys;
 pub mod login;
 pub mod payload;
+#[cfg(feature = "faults")]
+mod quirks;
 pub mod server;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! ```
 
 mod shell;
+mod style;
 
 use std::sync::Arc;
 
@@ -29,6 +30,9 @@ pub struct ClientOptions {
     pub config: Config,
     /// The crypto provider.
     pub provider: &'static dyn Provider,
+    /// How it differs: the rule that it breaks, or the legal habit that it has, so that a suite can be shown to tell them apart.
+    #[cfg(feature = "faults")]
+    pub quirk: Option<mpchat_proto::client::Quirk>,
 }
 
 /// A client that runs as a task. When it is dropped, the client leaves.
@@ -55,7 +59,8 @@ pub fn connect(address: impl Into<String>, kit: ClientKit) -> Command {
 }
 
 impl ClientHandle {
-    /// Gives a command to the client. Waits while it has too many that it has not looked at.
+    /// Gives a command to the client. Waits while it has too many that it has not looked at, which it does not do while
+    /// thousands of events wait to be taken.
     pub async fn command(&self, command: Command) {
         // The task ends only after this sender is gone.
         let _ = self.commands.send(command).await;
@@ -83,13 +88,18 @@ impl ClientHandle {
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { config: Config::default(), provider: default_provider() }
+        Self {
+            config: Config::default(),
+            provider: default_provider(),
+            #[cfg(feature = "faults")]
+            quirk: None,
+        }
     }
 }
 
 impl std::fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { config, provider } = self;
+        let Self { config, provider, .. } = self;
         f.debug_struct("ClientOptions").field("config", config).field("provider", &provider.name()).finish()
     }
 }

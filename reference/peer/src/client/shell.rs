@@ -16,14 +16,17 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::ClientOptions;
+use super::style::Style;
 use crate::tcp;
 
 /// While more bytes than this wait to be sent, nothing is read: what is read may have to be answered.
 const MAX_OUT: usize = 1 << 20;
+/// While more events than this wait for the user, no command is taken: each may be refused, which is an event.
+const MAX_EVENTS: usize = 10_000;
 
 /// Runs until `commands` is closed and the connection, if any, too.
 pub(super) async fn run(options: ClientOptions, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) {
-    let mut shell = Shell::new(options);
+    let mut shell = Shell::new(&options);
     let mut user_is_there = true;
     loop {
         shell.settle().await;
@@ -32,11 +35,11 @@ pub(super) async fn run(options: ClientOptions, mut commands: mpsc::Receiver<Com
         }
         let due = shell.client.poll_timeout().map(|due| shell.start + due);
         tokio::select! {
-            command = commands.recv(), if user_is_there => match command {
+            command = commands.recv(), if user_is_there && shell.events.len() < MAX_EVENTS => match command {
                 Some(command) => shell.client.command(shell.now(), command),
                 None => {
                     user_is_there = false;
-                    shell.user_is_gone();
+                    shell.client.user_is_gone(shell.now());
                 }
             },
             room = events.reserve(), if !shell.events.is_empty() => match (room, shell.events.pop_front()) {
@@ -65,6 +68,7 @@ struct Shell {
     events: VecDeque<Event>,
     /// Connections whose FIN is sent, and whose peer's is awaited.
     ending: JoinSet<()>,
+    style: Style,
 }
 
 enum Link {
@@ -79,7 +83,12 @@ struct Open {
     out: VecDeque<u8>,
     /// The peer takes no more; whether it still says something is up to the reading.
     deaf: bool,
+    /// The peer says no more.
+    ended: bool,
     buffer: Vec<u8>,
+    style: Style,
+    /// When what waits to be sent may go.
+    not_before: Instant,
 }
 
 /// What happened on a link.
@@ -94,10 +103,9 @@ enum Progress {
 }
 
 impl Shell {
-    fn new(ClientOptions { config, provider }: ClientOptions) -> Self {
-        let client = Client::new(config, provider, Box::new(rand::make_rng::<StdRng>()));
+    fn new(options: &ClientOptions) -> Self {
         let (link, events, ending) = (Link::None, VecDeque::new(), JoinSet::new());
-        Self { client, start: Instant::now(), link, events, ending }
+        Self { client: machine(options), start: Instant::now(), link, events, ending, style: style(options) }
     }
 
     fn now(&self) -> Duration {
@@ -109,7 +117,7 @@ impl Shell {
         loop {
             if let Link::Open(open) = &mut self.link {
                 while let Some(frame) = self.client.poll_transmit() {
-                    open.out.extend(frame);
+                    open.queue(frame);
                 }
             }
             while let Some(event) = self.client.poll_event() {
@@ -118,11 +126,10 @@ impl Shell {
             }
             while self.ending.try_join_next().is_some() {}
             if self.client.wants_close() {
-                if let Link::Open(Open { mut stream, mut out, .. }) = std::mem::replace(&mut self.link, Link::None) {
-                    let peer_hears = tcp::finish_sending(&mut stream, out.make_contiguous()).await;
-                    if peer_hears {
-                        self.ending.spawn(tcp::drain(stream));
-                    }
+                if let Link::Open(open) = std::mem::replace(&mut self.link, Link::None)
+                    && let Some(stream) = open.finish().await
+                {
+                    self.ending.spawn(tcp::drain(stream));
                 }
                 self.client.handle_closed(self.now());
                 continue;
@@ -139,8 +146,7 @@ impl Shell {
         let now = self.now();
         match progress {
             Progress::Opened(stream) => {
-                let (out, buffer) = (VecDeque::new(), vec![0; tcp::READ]);
-                self.link = Link::Open(Open { stream, out, deaf: false, buffer });
+                self.link = Link::Open(Open::new(stream, self.style));
                 self.client.handle_connected(now);
             }
             Progress::Read(count) => {
@@ -151,13 +157,6 @@ impl Shell {
             Progress::End => self.client.handle_end(now),
             Progress::Failed(error) => self.client.handle_failure(now, error),
             Progress::Nothing => {}
-        }
-    }
-
-    fn user_is_gone(&mut self) {
-        self.client.drop_waiting();
-        if !self.client.is_idle() {
-            self.client.command(self.now(), Command::Leave);
         }
     }
 }
@@ -178,20 +177,55 @@ impl Link {
 }
 
 impl Open {
+    fn new(stream: TcpStream, style: Style) -> Self {
+        let (out, buffer) = (VecDeque::new(), vec![0; tcp::READ]);
+        Self { stream, out, deaf: false, ended: false, buffer, style, not_before: Instant::now() }
+    }
+
+    fn queue(&mut self, frame: Vec<u8>) {
+        if let (Some(more), true) = (self.style.waits, self.out.is_empty()) {
+            self.not_before = Instant::now() + more;
+        }
+        self.out.extend(frame);
+    }
+
+    /// Sends the rest and ends. The stream, if the peer's end is to be waited for.
+    async fn finish(self) -> Option<TcpStream> {
+        let Self { mut stream, mut out, style, .. } = self;
+        let rest = out.make_contiguous();
+        if style.resets {
+            tcp::reset(stream, rest).await;
+            return None;
+        }
+        tcp::finish_sending(&mut stream, rest).await.then_some(stream)
+    }
+
     async fn progress(&mut self, reading: bool) -> Progress {
-        let reads = (reading && self.out.len() < MAX_OUT).then_some(Interest::READABLE);
-        let writes = (!self.out.is_empty()).then_some(Interest::WRITABLE);
+        let reads = (reading && !self.ended && self.out.len() < MAX_OUT).then_some(Interest::READABLE);
+        let may_write = !self.out.is_empty() && self.not_before <= Instant::now();
+        let writes = may_write.then_some(Interest::WRITABLE);
         let interest = match (reads, writes) {
-            (Some(reads), Some(writes)) => reads | writes,
-            (Some(interest), None) | (None, Some(interest)) => interest,
-            (None, None) => return std::future::pending().await,
+            (Some(reads), Some(writes)) => Some(reads | writes),
+            (interest, None) | (None, interest) => interest,
         };
-        let ready = match self.stream.ready(interest).await {
+        let stream = &self.stream;
+        let ready = async {
+            match interest {
+                Some(interest) => stream.ready(interest).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ready = tokio::select! {
+            ready = ready => ready,
+            () = sleep_until(Some(self.not_before)), if !may_write && !self.out.is_empty() => return Progress::Nothing,
+        };
+        let ready = match ready {
             Ok(ready) => ready,
             Err(error) => return Progress::Failed(error),
         };
         if ready.is_writable() {
-            match self.stream.try_write(self.out.make_contiguous()) {
+            let part = self.style.part(self.out.make_contiguous());
+            match self.stream.try_write(part) {
                 Ok(count) => drop(self.out.drain(..count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => self.deaf = true,
@@ -204,7 +238,10 @@ impl Open {
             return Progress::Nothing;
         }
         match self.stream.try_read(&mut self.buffer) {
-            Ok(0) => Progress::End,
+            Ok(0) => {
+                self.ended = true;
+                Progress::End
+            }
             Ok(count) => Progress::Read(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Progress::Nothing,
             Err(error) => Progress::Failed(error),
@@ -216,6 +253,27 @@ async fn open(address: String) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+#[cfg(feature = "faults")]
+fn style(options: &ClientOptions) -> Style {
+    options.quirk.into()
+}
+
+#[cfg(not(feature = "faults"))]
+fn style(_options: &ClientOptions) -> Style {
+    Style::default()
+}
+
+fn machine(options: &ClientOptions) -> Client {
+    let rng = Box::new(rand::make_rng::<StdRng>());
+    #[allow(unused_mut, reason = "only a faulty one is changed")]
+    let mut machine = Client::new(options.config.clone(), options.provider, rng);
+    #[cfg(feature = "faults")]
+    if let Some(quirk) = options.quirk {
+        machine.take_on(quirk);
+    }
+    machine
 }
 
 async fn sleep_until(due: Option<Instant>) {

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::core::Input;
+use super::style::Style;
 use crate::tcp::{self, FLUSH_TIME};
 
 /// Frames are joined in one write up to about so many bytes.
@@ -66,12 +67,13 @@ pub(super) async fn run(
     inputs: mpsc::Sender<Input>,
     queue: mpsc::UnboundedReceiver<Vec<u8>>,
     aborted: oneshot::Receiver<Abort>,
+    style: Style,
 ) {
     let (mut from_peer, to_peer) = stream.into_split();
     let finished = tokio::select! {
         // Reading goes on while the rest is written: what the machine does not want any more it ignores.
         never = read(id, &mut from_peer, &inputs) => match never {},
-        finished = write(id, to_peer, &inputs, queue) => finished,
+        finished = write(id, to_peer, &inputs, queue, style) => finished,
         () = too_late(aborted) => None,
     };
     drop(inputs);
@@ -110,18 +112,28 @@ async fn write(
     mut to_peer: OwnedWriteHalf,
     inputs: &mpsc::Sender<Input>,
     mut queue: mpsc::UnboundedReceiver<Vec<u8>>,
+    style: Style,
 ) -> Option<OwnedWriteHalf> {
     let mut frames = Vec::with_capacity(FRAMES);
     let mut joined = Vec::new();
     let mut works = true;
     while queue.recv_many(&mut frames, FRAMES).await > 0 {
+        if let Some(more) = style.waits {
+            sleep(more).await;
+            while let Ok(frame) = queue.try_recv() {
+                frames.push(frame);
+            }
+        }
         let mut waiting = frames.drain(..).peekable();
         while let Some(frame) = waiting.next() {
             joined.extend_from_slice(&frame);
             if joined.len() < WRITE && waiting.peek().is_some() {
                 continue;
             }
-            if works && let Err(error) = to_peer.write_all(&joined).await {
+            let size = if style.bytewise { 1 } else { joined.len().max(1) };
+            let mut parts = joined.chunks(size);
+            while works && let Some(part) = parts.next() {
+                let Err(error) = to_peer.write_all(part).await else { continue };
                 works = false;
                 log_broken(id, &error);
             }
@@ -129,6 +141,13 @@ async fn write(
             let _ = inputs.send(Input::Sent(id, joined.len())).await;
             joined.clear();
         }
+    }
+    if style.resets {
+        // What is written is with the peer by now, or its reader is told that there was more.
+        sleep(Duration::from_millis(5)).await;
+        // Where it fails the connection is gone already.
+        let _gone = to_peer.as_ref().set_zero_linger();
+        return None;
     }
     (works && to_peer.shutdown().await.is_ok()).then_some(to_peer)
 }

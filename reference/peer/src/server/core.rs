@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::connection;
+use super::style::Style;
 use crate::tcp::{DRAIN_TIME, FLUSH_TIME};
 
 /// Inputs that may wait for the core, of all connections together; a connection has at most three of them.
@@ -38,6 +39,7 @@ struct Core {
     /// The accepting task, and those of all connections, those that are ending included.
     tasks: JoinSet<()>,
     inputs: mpsc::Sender<Input>,
+    style: Style,
 }
 
 /// The core's end of a connection task. Dropped, it means: send what is queued, then FIN.
@@ -47,9 +49,9 @@ struct Link {
 }
 
 /// Runs until `stopped`, then until all connections have ended.
-pub(super) async fn run(machine: Server, listener: TcpListener, mut stopped: watch::Receiver<()>) {
+pub(super) async fn run(machine: Server, listener: TcpListener, mut stopped: watch::Receiver<()>, style: Style) {
     let (inputs, mut taken) = mpsc::channel(INPUTS);
-    let mut core = Core { machine, start: Instant::now(), links: HashMap::new(), tasks: JoinSet::new(), inputs };
+    let mut core = Core { machine, start: Instant::now(), links: HashMap::new(), tasks: JoinSet::new(), inputs, style };
     core.tasks.spawn(connection::accept(listener, core.inputs.clone(), stopped.clone()));
     let mut batch = Vec::with_capacity(BATCH);
     loop {
@@ -101,7 +103,7 @@ impl Core {
         let (frames, queue) = mpsc::unbounded_channel();
         let (abort, aborted) = oneshot::channel();
         self.links.insert(id, Link { frames, abort });
-        self.tasks.spawn(connection::run(id, stream, self.inputs.clone(), queue, aborted));
+        self.tasks.spawn(connection::run(id, stream, self.inputs.clone(), queue, aborted, self.style));
     }
 
     fn carry_out(&mut self) {

@@ -17,6 +17,7 @@
 
 mod connection;
 mod core;
+mod style;
 
 use std::io;
 use std::net::SocketAddr;
@@ -44,6 +45,9 @@ pub struct ServerOptions {
     pub store: Box<dyn Store + Send>,
     /// The crypto provider.
     pub provider: &'static dyn Provider,
+    /// How it differs: the rule that it breaks, or the legal habit that it has, so that a suite can be shown to tell them apart.
+    #[cfg(feature = "faults")]
+    pub quirk: Option<mpchat_proto::server::Quirk>,
 }
 
 impl ServerOptions {
@@ -51,7 +55,14 @@ impl ServerOptions {
     #[must_use]
     pub fn new(kit: ServerKit) -> Self {
         let store = Box::new(MemoryStore::new());
-        Self { kit, config: Config::default(), store, provider: default_provider() }
+        Self {
+            kit,
+            config: Config::default(),
+            store,
+            provider: default_provider(),
+            #[cfg(feature = "faults")]
+            quirk: None,
+        }
     }
 }
 
@@ -80,13 +91,34 @@ pub enum ServeError {
 /// # Errors
 /// If the store cannot be read.
 pub fn serve(listener: TcpListener, options: ServerOptions) -> Result<ServerHandle, ServeError> {
-    let ServerOptions { kit, config, store, provider } = options;
     let address = listener.local_addr()?;
-    let rng = Box::new(rand::make_rng::<StdRng>());
-    let machine = Server::new(config, provider, kit.key, kit.directory, rng, store)?;
+    let style = style(&options);
+    let machine = machine(options)?;
     let (stop, stopped) = watch::channel(());
-    let task = tokio::spawn(core::run(machine, listener, stopped));
+    let task = tokio::spawn(core::run(machine, listener, stopped, style));
     Ok(ServerHandle { address, stop, task })
+}
+
+#[cfg(feature = "faults")]
+fn style(options: &ServerOptions) -> style::Style {
+    options.quirk.into()
+}
+
+#[cfg(not(feature = "faults"))]
+fn style(_options: &ServerOptions) -> style::Style {
+    style::Style::default()
+}
+
+fn machine(options: ServerOptions) -> Result<Server, StoreError> {
+    let ServerOptions { kit, config, store, provider, .. } = options;
+    let rng = Box::new(rand::make_rng::<StdRng>());
+    #[allow(unused_mut, reason = "only a faulty one is changed")]
+    let mut machine = Server::new(config, provider, kit.key, kit.directory, rng, store)?;
+    #[cfg(feature = "faults")]
+    if let Some(quirk) = options.quirk {
+        machine.take_on(quirk)?;
+    }
+    Ok(machine)
 }
 
 /// Binds `address` and starts a server there. For one that is embedded: `127.0.0.1:0`, then [`ServerHandle::address`].

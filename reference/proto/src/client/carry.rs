@@ -4,14 +4,14 @@ use core::time::Duration;
 
 use super::link::{Online, Phase};
 use super::memory::Invitation;
-use super::{Client, Command, Refusal};
+use super::{Client, Command, Refusal, Untrusted};
 use crate::envelope;
 use crate::frame::{FrameType, MAX_PAYLOAD};
 use crate::ids::{Sid, Uid};
 use crate::payload::{self, Choice};
 
 /// What became of a command whose turn it is.
-enum Turn {
+pub(super) enum Turn {
     Done,
     /// It keeps its place, and those behind it wait.
     Held,
@@ -23,7 +23,7 @@ impl Client {
         while self.takes_commands()
             && let Some(command) = self.waiting.pop_front()
         {
-            match self.carry(now, &command) {
+            match self.around_carry(now, &command) {
                 Ok(Turn::Done) => {}
                 Ok(Turn::Held) => {
                     self.waiting.push_front(command);
@@ -32,7 +32,7 @@ impl Client {
                 Err(refusal) => self.refuse(&command, refusal),
             }
         }
-        self.close_if_spent();
+        self.close_if_spent(now);
     }
 
     /// Not while a login is under way, nor after number 65535.
@@ -44,8 +44,11 @@ impl Client {
         }
     }
 
-    fn carry(&mut self, now: Duration, command: &Command) -> Result<Turn, Refusal> {
+    pub(super) fn carry(&mut self, now: Duration, command: &Command) -> Result<Turn, Refusal> {
         let online = match (&mut self.phase, command) {
+            (_, Command::Unfit { name, why }) => {
+                return Err(Refusal::Unfit { name: name.clone(), why: why.clone() });
+            }
             (Phase::Online(_), Command::Connect { .. }) => return Err(Refusal::AlreadyConnected),
             (Phase::Online(online), _) => online,
             (_, Command::Connect { address, identity }) => {
@@ -62,7 +65,7 @@ impl Client {
                     return Err(Refusal::TooManyInvited(invite.len()));
                 }
                 online.open.inits.push_back(invite.clone());
-                self.send(now, FrameType::InitReq, Sid::NONE, &names);
+                self.around_send(now, FrameType::InitReq, Sid::NONE, &names);
             }
             Command::Answer { sid, accept } => self.answer(now, *sid, *accept)?,
             Command::Send { sid, text } => {
@@ -80,20 +83,20 @@ impl Client {
                     return Err(Refusal::Closed(*sid));
                 }
                 online.open.closes.add(*sid);
-                self.send(now, FrameType::CloseReq, *sid, b"");
+                self.around_send(now, FrameType::CloseReq, *sid, b"");
             }
             Command::Status { sid } => {
                 // Of a closed session too (CLOSE-10).
                 online.open.ask(*sid, true);
-                self.send(now, FrameType::StatusReq, *sid, b"");
+                self.around_send(now, FrameType::StatusReq, *sid, b"");
             }
-            Command::Connect { .. } | Command::Leave => {}
+            Command::Connect { .. } | Command::Leave | Command::Unfit { .. } => {}
         }
         Ok(Turn::Done)
     }
 
     /// INIT-16: once a sid, and only for its user's choice.
-    fn answer(&mut self, now: Duration, sid: Sid, accept: bool) -> Result<(), Refusal> {
+    pub(super) fn answer(&mut self, now: Duration, sid: Sid, accept: bool) -> Result<(), Refusal> {
         let session = self.memory.session(sid).ok_or(Refusal::NotInvited(sid))?;
         if session.closed {
             return Err(Refusal::Closed(sid));
@@ -104,7 +107,7 @@ impl Client {
             Invitation::Open => self.memory.session_mut(sid).invitation = Invitation::Answered,
         }
         let choice = if accept { Choice::Accept } else { Choice::Deny };
-        self.send(now, FrameType::InviteRes, sid, choice.as_bytes());
+        self.around_send(now, FrameType::InviteRes, sid, choice.as_bytes());
         Ok(())
     }
 
@@ -118,15 +121,13 @@ impl Client {
         if sid == Sid::NONE {
             return Err(Refusal::NoRoster(sid));
         }
-        let me = self.me();
-        let roster = self.memory.session(sid).and_then(|session| session.trusted_roster(me));
-        let Some(roster) = roster else {
+        let Some(roster) = self.around_roster(sid) else {
             self.ask_roster(now, sid);
             return Ok(Turn::Held);
         };
         // STAT-09.
         let roster = roster.map_err(|error| Refusal::Untrusted { sid, error })?;
-        let recipients: Vec<Uid> = roster.iter().copied().filter(|&uid| uid != me).collect();
+        let recipients = self.around_recipients(sid, roster);
         // MSG-16, before the work is done.
         if !envelope::fits(text, recipients.len()) {
             return Err(Refusal::TooLong { bytes: text.len(), recipients: recipients.len() });
@@ -135,12 +136,13 @@ impl Client {
         let mut lines = Vec::with_capacity(recipients.len());
         for recipient in recipients {
             let key = identity.directory.get(&recipient).ok_or(Refusal::NoKey(recipient))?;
-            lines.push(envelope::seal(self.provider, &mut *self.rng, key, sid, me, recipient, text));
+            let to = (sid, recipient);
+            lines.push(self.broken.around_envelope(self.provider, &mut *self.rng, identity, key, to, text));
         }
         if let Some(online) = self.online() {
             online.open.texts.add(sid);
         }
-        self.send(now, FrameType::MsgReq, sid, &payload::write_lines(lines));
+        self.around_send(now, FrameType::MsgReq, sid, &payload::write_lines(lines));
         Ok(Turn::Done)
     }
 
@@ -150,8 +152,21 @@ impl Client {
         if online.open.asking != Some(sid) {
             online.open.asking = Some(sid);
             online.open.ask(sid, false);
-            self.send(now, FrameType::StatusReq, sid, b"");
+            self.around_send(now, FrameType::StatusReq, sid, b"");
         }
+    }
+
+    /// Who takes part, and whether that can be trusted (STAT-09).
+    pub(super) fn roster(&self, sid: Sid) -> Option<Result<Vec<Uid>, Untrusted>> {
+        let roster = self.memory.session(sid)?.trusted_roster(self.me())?;
+        Some(roster.map(<[Uid]>::to_vec))
+    }
+
+    /// MSG-01: the others, in roster order.
+    pub(super) fn recipients(&self, mut roster: Vec<Uid>) -> Vec<Uid> {
+        let me = self.me();
+        roster.retain(|&uid| uid != me);
+        roster
     }
 
     pub(super) fn online(&mut self) -> Option<&mut Online> {

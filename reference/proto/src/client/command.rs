@@ -47,10 +47,17 @@ pub enum Command {
     },
     /// Say `Offline` and disconnect.
     Leave,
+    /// No command at all, though the user meant one: it is refused when its turn comes, so that refusals keep their order.
+    Unfit {
+        /// What the user called it.
+        name: String,
+        /// Why it is none.
+        why: String,
+    },
 }
 
 impl Command {
-    /// `connect`, `init`, `answer`, `send`, `close`, `status` or `leave`.
+    /// `connect`, `init`, `answer`, `send`, `close`, `status` or `leave`; nothing for what is no command.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -61,6 +68,7 @@ impl Command {
             Self::Close { .. } => "close",
             Self::Status { .. } => "status",
             Self::Leave => "leave",
+            Self::Unfit { .. } => "",
         }
     }
 }
@@ -68,6 +76,14 @@ impl Command {
 /// Why a client does not carry out a command. No frame that would carry it out was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
+    /// It is no command.
+    #[error("{why}")]
+    Unfit {
+        /// What the user called it.
+        name: String,
+        /// Why it is none.
+        why: String,
+    },
     /// There is no connection.
     #[error("not connected")]
     NotConnected,

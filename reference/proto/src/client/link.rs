@@ -57,12 +57,12 @@ impl Phase {
     }
 
     /// Whether bytes of the server mean anything.
-    fn receives(&self) -> bool {
+    pub(super) fn receives(&self) -> bool {
         matches!(self, Self::Request { .. } | Self::Probe { .. } | Self::Online(_))
     }
 
     /// MTP-17: judged as soon as the header is there.
-    fn check_header(&self, header: &Header) -> Result<(), Violation> {
+    pub(super) fn check_header(&self, header: &Header) -> Result<(), Violation> {
         match self {
             Self::Request { login, .. } => Ok(login.check_header(header)?),
             Self::Probe { login, .. } => Ok(login.check_header(header)?),
@@ -97,7 +97,8 @@ impl Client {
         let (Phase::Opening { deadline }, Some(identity)) = (&self.phase, &self.identity) else { return };
         let deadline = *deadline;
         let key = identity.key.clone();
-        let (frame, login) = ClientLogin::start(self.provider, &mut *self.rng, identity.uid, key, &identity.server);
+        let (uid, server) = (identity.uid, &identity.server);
+        let (frame, login) = self.broken.around_start(self.provider, &mut *self.rng, uid, key, server);
         self.transmits.push_back(frame);
         self.phase = Phase::Request { deadline, login: Box::new(login) };
     }
@@ -106,15 +107,15 @@ impl Client {
         // Out of `self`, since frames lie in it while they are dealt with.
         let mut deframer = core::mem::take(&mut self.deframer);
         while self.phase.receives() {
-            let result = match deframer.feed(&mut bytes, |header| self.phase.check_header(header)) {
+            let result = match deframer.feed(&mut bytes, |header| self.around_check(header)) {
                 Ok(Some(frame)) => self.receive_frame(now, frame),
                 Ok(None) => break,
                 Err(violation) => Err(violation),
             };
             if let Err(error) = result {
-                self.end(End::Violation { error });
+                self.around_end(now, End::Violation { error });
             }
-            self.close_if_spent();
+            self.close_if_spent(now);
         }
         self.deframer = deframer;
     }
@@ -123,23 +124,23 @@ impl Client {
         match core::mem::take(&mut self.phase) {
             // Step 2 (LOGIN-12).
             Phase::Request { deadline, login } => {
-                let login = Box::new(login.response(frame)?);
+                let login = Box::new(self.around_response(*login, frame)?);
                 self.phase = Phase::Probe { deadline, login };
             }
             // Steps 3 and 4 (LOGIN-14).
             Phase::Probe { login, .. } => {
-                let (answer, channel) = login.request(frame)?;
+                let (answer, channel) = self.around_request(*login, frame)?;
                 self.transmits.push_back(answer);
                 self.phase = Phase::Online(Box::new(Online { channel, open: Outstanding::default(), spent: None }));
                 self.events.push_back(Event::Online);
             }
             Phase::Online(mut online) => {
                 let kind = frame.first_chunk().and_then(|header| Header::decode(header).kind());
-                let opened = online.channel.open(frame);
+                let opened = self.around_open(&mut online.channel, frame);
                 self.phase = Phase::Online(online);
                 // The type passed its check.
                 let (header, payload) = opened.map_err(|_| Violation::Mac(kind.unwrap_or(FrameType::StatusReq)))?;
-                self.receive(now, header, payload)?;
+                self.around_receive(now, header, payload)?;
             }
             other => self.phase = other,
         }
@@ -151,7 +152,7 @@ impl Client {
     pub(super) fn send(&mut self, now: Duration, typ: FrameType, sid: Sid, payload: &[u8]) -> bool {
         let Phase::Online(online) = &mut self.phase else { return false };
         let uid = online.channel.uid;
-        let Ok(frame) = online.channel.seal(typ, sid, uid, payload) else { return false };
+        let Ok(frame) = self.broken.around_seal(&mut online.channel, typ, sid, uid, payload) else { return false };
         if online.channel.next_out().is_none() {
             online.spent = Some(now + SPENT_WAIT);
         }
@@ -160,19 +161,21 @@ impl Client {
     }
 
     /// MTP-09: closes once the answers are in.
-    pub(super) fn close_if_spent(&mut self) {
+    pub(super) fn close_if_spent(&mut self, now: Duration) {
         if let Phase::Online(online) = &self.phase
             && online.spent.is_some()
-            && online.open.is_empty()
+            && self.broken.around_is_empty(&online.open)
         {
-            self.end(End::Spent);
+            self.around_end(now, End::Spent);
         }
     }
 
-    pub(super) fn timed_out(&mut self) {
+    pub(super) fn timed_out(&mut self, now: Duration) {
         match self.phase {
-            Phase::Opening { .. } | Phase::Request { .. } | Phase::Probe { .. } => self.end(End::LoginTimeout),
-            Phase::Online(_) => self.end(End::Spent),
+            Phase::Opening { .. } | Phase::Request { .. } | Phase::Probe { .. } => {
+                self.around_end(now, End::LoginTimeout)
+            }
+            Phase::Online(_) => self.around_end(now, End::Spent),
             Phase::Idle | Phase::Closing { .. } => {}
         }
     }
@@ -200,7 +203,8 @@ impl Client {
         // STAT-02, STAT-03: the farewell, where one can be sent.
         if let Phase::Online(online) = &mut self.phase {
             let uid = online.channel.uid;
-            let farewell = online.channel.seal(FrameType::StatusRes, Sid::NONE, uid, Presence::Offline.as_bytes());
+            let (typ, payload) = (FrameType::StatusRes, Presence::Offline.as_bytes());
+            let farewell = self.broken.around_seal(&mut online.channel, typ, Sid::NONE, uid, payload);
             self.transmits.extend(farewell.ok());
         }
         self.end(End::Left);

@@ -9,9 +9,9 @@ use crate::ids::{Sid, Uid};
 /// What was learned as one user.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    sessions: BTreeMap<Sid, Session>,
+    pub(super) sessions: BTreeMap<Sid, Session>,
     /// Digests of (sid, author, line): MSG-18 says for how long, "while the client runs".
-    shown: BTreeSet<[u8; 32]>,
+    pub(super) shown: BTreeSet<[u8; 32]>,
 }
 
 /// What is known of a session.
@@ -23,7 +23,7 @@ pub(super) struct Session {
     pub(super) inviter: Option<Uid>,
     pub(super) invitation: Invitation,
     /// The first roster, trusted or not (STAT-09).
-    roster: Option<Vec<Uid>>,
+    pub(super) roster: Option<Vec<Uid>>,
     /// A close_res `OK` came (CLOSE-10).
     pub(super) closed: bool,
 }

@@ -30,10 +30,18 @@
 //! | `memory` | what outlives a connection: sessions, rosters, lines that were shown |
 //! | `roster` | whom to trust |
 //! | `violation` | why the client closes on the server |
+//! | `faults` | with the feature `faults`: how to break one rule; without it, the same seams, empty |
+//!
+//! A function that is called `around_…` is such a seam: without the feature it calls straight through.
 
 mod carry;
 mod command;
 mod event;
+#[cfg(feature = "faults")]
+mod faults;
+#[cfg(not(feature = "faults"))]
+#[path = "faults/none.rs"]
+mod faults;
 mod link;
 mod memory;
 mod outstanding;
@@ -50,12 +58,15 @@ use rand_core::CryptoRng;
 
 pub use command::{Command, Refusal};
 pub use event::{End, Event};
+#[cfg(feature = "faults")]
+pub use faults::Quirk;
 pub use roster::{MAX_ROSTER, Untrusted};
 pub use violation::Violation;
 
 use crate::crypto::{PrivateKey, Provider, PublicKey};
 use crate::frame::Deframer;
 use crate::ids::Uid;
+use faults::Broken;
 use link::Phase;
 use memory::Memory;
 
@@ -110,6 +121,7 @@ pub struct Client {
     waiting: VecDeque<Command>,
     transmits: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
+    broken: Broken,
 }
 
 impl Client {
@@ -129,13 +141,14 @@ impl Client {
             waiting: VecDeque::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+            broken: Broken::default(),
         }
     }
 
     /// The user wants something. Each command leads to frames, an event, or both; at once or when its turn comes.
     pub fn command(&mut self, now: Duration, command: Command) {
         match command {
-            Command::Leave => self.leave(),
+            Command::Leave => self.around_leave(now),
             command if self.waiting.len() >= self.config.max_waiting => self.refuse(&command, Refusal::TooManyWaiting),
             command => self.waiting.push_back(command),
         }
@@ -150,19 +163,19 @@ impl Client {
 
     /// Bytes have come, cut in any way (MTP-16). Frames count in their order (MTP-20).
     pub fn handle_bytes(&mut self, now: Duration, bytes: &[u8]) {
-        self.receive_bytes(now, bytes);
+        self.around_bytes(now, bytes);
         self.work(now);
     }
 
     /// The server's stream has ended (MTP-19). What is left of a frame has no effect.
     pub fn handle_end(&mut self, now: Duration) {
-        self.end(End::ByServer);
+        self.around_stream_end(now);
         self.work(now);
     }
 
     /// The connection could not be opened, or broke; `error` says how.
     pub fn handle_failure(&mut self, now: Duration, error: impl fmt::Display) {
-        self.end(End::Failed(error.to_string()));
+        self.around_end(now, End::Failed(error.to_string()));
         self.work(now);
     }
 
@@ -174,8 +187,9 @@ impl Client {
 
     /// Time has passed: at [`poll_timeout`](Self::poll_timeout) or whenever.
     pub fn handle_timeout(&mut self, now: Duration) {
-        if self.poll_timeout().is_some_and(|due| due <= now) {
-            self.timed_out();
+        self.around_timeout(now);
+        if self.phase.deadline().is_some_and(|due| due <= now) {
+            self.timed_out(now);
         }
         self.work(now);
     }
@@ -200,7 +214,7 @@ impl Client {
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.phase.deadline()
+        self.around_next_timeout(self.phase.deadline())
     }
 
     /// Whether the connection, open or being opened, is to be closed (by FIN, MTP-13), once all that
@@ -222,9 +236,13 @@ impl Client {
         self.waiting.len()
     }
 
-    /// Forgets all commands that wait: the user has gone, and nobody is left to be told.
-    pub fn drop_waiting(&mut self) {
+    /// The user has gone, and nobody is left to be told: commands that wait are forgotten, and the client leaves.
+    pub fn user_is_gone(&mut self, now: Duration) {
         self.waiting.clear();
+        if !self.is_idle() {
+            self.around_user_gone(now);
+            self.work(now);
+        }
     }
 
     fn refuse(&mut self, command: &Command, error: Refusal) {

@@ -16,14 +16,14 @@ pub(super) struct Outstanding {
     pub(super) texts: Count,
     /// Unanswered close_req.
     pub(super) closes: Count,
-    queries: VecDeque<Query>,
+    pub(super) queries: VecDeque<Query>,
     /// The session whose roster the command at the head of the queue waits for.
     pub(super) asking: Option<Sid>,
 }
 
 /// How many of each session.
 #[derive(Debug, Default)]
-pub(super) struct Count(BTreeMap<Sid, usize>);
+pub(super) struct Count(pub(super) BTreeMap<Sid, usize>);
 
 /// A status_req, and what has come of its answer (STAT-04).
 #[derive(Debug)]

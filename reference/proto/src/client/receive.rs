@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::memory::{Invitation, Memory};
 use super::outstanding::Query;
 use super::{Client, Event, Refusal, Violation};
-use crate::envelope;
+use crate::envelope::{self, EnvelopeError};
 use crate::frame::{FrameType, Header};
 use crate::ids::{Sid, Uid};
 use crate::payload::{self, PayloadError, Presence, Response};
@@ -22,7 +22,7 @@ impl Client {
                 session(sid == Sid::NONE)?;
                 payload::parse_empty(payload).map_err(form)?;
                 // STAT-02: `Offline` is said once the user leaves, and then unasked.
-                self.send(now, FrameType::StatusRes, Sid::NONE, Presence::Online.as_bytes());
+                self.around_send(now, FrameType::StatusRes, Sid::NONE, Presence::Online.as_bytes());
             }
             FrameType::StatusRes => self.status(sid, uid, payload::parse_presence(payload).map_err(form)?),
             FrameType::InitRes => {
@@ -39,7 +39,7 @@ impl Client {
                 session(sid != Sid::NONE)?;
                 let answer = self.message(sid, uid, payload);
                 // MSG-06.
-                self.send(now, FrameType::MsgRes, sid, answer.as_bytes());
+                self.around_send(now, FrameType::MsgRes, sid, answer.as_bytes());
             }
             FrameType::MsgRes => {
                 let result = payload::parse_response(payload).map_err(form)?;
@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// INIT-14: the oldest init_req is answered first.
-    fn init_answered(&mut self, sid: Sid, result: Response) {
+    pub(super) fn init_answered(&mut self, sid: Sid, result: Response) {
         // PAY-06: an answer to nothing.
         let Some(invited) = self.online().and_then(|online| online.open.inits.pop_front()) else { return };
         if result.is_ok() {
@@ -65,7 +65,7 @@ impl Client {
         self.events.push_back(Event::Init { sid, result });
     }
 
-    fn invited(&mut self, sid: Sid, from: Uid) {
+    pub(super) fn invited(&mut self, sid: Sid, from: Uid) {
         let Some(session) = self.memory.session_within(sid, self.config.max_sessions) else { return };
         session.inviter.get_or_insert(from);
         // INIT-16: an answer is for good.
@@ -92,8 +92,7 @@ impl Client {
             return Response::error("this client has shown too many texts to take another");
         }
         // MSG-14. One text for whatever is wrong, so that nobody learns how far the decryption came.
-        let Some(identity) = &self.identity else { return Response::error("cannot be opened") };
-        match envelope::open(self.provider, &identity.key, sid, author, identity.uid, line) {
+        match self.around_open_line(sid, author, line) {
             Ok(text) => {
                 self.memory.remember_shown(digest);
                 self.events.push_back(Event::Message { sid, from: author, text });
@@ -103,8 +102,13 @@ impl Client {
         }
     }
 
+    pub(super) fn open_line(&self, sid: Sid, author: Uid, line: &str) -> Result<String, EnvelopeError> {
+        let identity = self.identity.as_ref().ok_or(EnvelopeError::Key)?;
+        envelope::open(self.provider, &identity.key, sid, author, identity.uid, line)
+    }
+
     /// PAY-06: an answer to the user's own close_req, a notification, or nothing.
-    fn close_answered(&mut self, sid: Sid, by: Uid, result: Response) {
+    pub(super) fn close_answered(&mut self, sid: Sid, by: Uid, result: Response) {
         let closed_before = self.memory.is_closed(sid);
         if result.is_ok()
             && let Some(session) = self.memory.session_within(sid, self.config.max_sessions)

@@ -18,6 +18,8 @@ mod oaep;
 mod pem;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
+#[cfg(feature = "faults")]
+pub mod shortcut;
 
 #[cfg(test)]
 mod tests;

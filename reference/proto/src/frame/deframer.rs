@@ -106,6 +106,12 @@ impl Deframer {
         }
     }
 
+    /// The bytes of a frame that is not whole.
+    #[cfg(feature = "faults")]
+    pub(crate) fn so_far(&self) -> &[u8] {
+        &self.frame
+    }
+
     /// Bytes of memory held.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {

@@ -70,6 +70,14 @@ impl FrameCipher {
         *parts.mac = self.aead.seal(&self.nonce(parts.header.sqn), parts.aad, parts.epd);
     }
 
+    /// A frame that is sealed with the nonce of another number than its own.
+    #[cfg(feature = "faults")]
+    pub(crate) fn seal_with_nonce_of(&self, sqn: u16, header: &Header, payload: &[u8]) -> Vec<u8> {
+        let mut epd = payload.to_vec();
+        let mac = self.aead.seal(&self.nonce(sqn), &header.encode(), &mut epd);
+        [&header.encode()[..], &epd, &mac].concat()
+    }
+
     /// Opens a frame where it is, and returns its payload. Allocates nothing.
     ///
     /// # Errors
@@ -113,6 +121,12 @@ impl Sealer {
         Some(sqn)
     }
 
+    /// Goes on at another number, for who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn go_on_at(&mut self, next: Option<u16>) {
+        self.next = next;
+    }
+
     /// Goes on at another number. Using one twice gives the key away to who sees both frames.
     pub(crate) fn set_next(&mut self, next: Option<u16>) {
         self.next = next;
@@ -136,6 +150,12 @@ impl Opener {
     #[must_use]
     pub fn expected(&self) -> Option<u16> {
         self.last.checked_add(1)
+    }
+
+    /// Counts `sqn` as the last one that was accepted, for who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn accept_number(&mut self, sqn: u16) {
+        self.last = sqn;
     }
 
     /// The bare cipher.

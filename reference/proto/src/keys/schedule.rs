@@ -41,7 +41,12 @@ impl LoginKeys {
     /// `login(d)` of section 4.
     #[must_use]
     pub fn derive(provider: &dyn Provider, tk: &Secret) -> Self {
-        let direction = |d| DirectionKeys::derive(provider, &[], &[tk.expose()], &[LOGIN, d]);
+        Self::derive_any(provider, tk.expose())
+    }
+
+    /// The same from a tk of any length, for who misbehaves.
+    pub(crate) fn derive_any(provider: &dyn Provider, tk: &[u8]) -> Self {
+        let direction = |d| DirectionKeys::derive(provider, &[], &[tk], &[LOGIN, d]);
         Self { c2s: direction(C2S), s2c: direction(S2C) }
     }
 }
@@ -56,8 +61,19 @@ impl TransferKeys {
         login_request: &[u8],
         login_response: &[u8],
     ) -> Self {
+        Self::derive_any(provider, tk.expose(), sk, login_request, login_response)
+    }
+
+    /// The same from a tk of any length, for who misbehaves.
+    pub(crate) fn derive_any(
+        provider: &dyn Provider,
+        tk: &[u8],
+        sk: &Secret,
+        login_request: &[u8],
+        login_response: &[u8],
+    ) -> Self {
         let salt = provider.sha256(&[login_request, login_response]);
-        let direction = |d| DirectionKeys::derive(provider, &salt, &[tk.expose(), sk.expose()], &[TRANSFER, d]);
+        let direction = |d| DirectionKeys::derive(provider, &salt, &[tk, sk.expose()], &[TRANSFER, d]);
         Self { c2s: direction(C2S), s2c: direction(S2C) }
     }
 }

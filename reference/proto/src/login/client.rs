@@ -46,6 +46,23 @@ impl ClientLogin {
         (request.clone(), Self { provider, uid, user_key, tk, keys, request })
     }
 
+    /// Put together by who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn from_parts(
+        provider: &'static dyn Provider,
+        (uid, user_key, tk): (Uid, PrivateKey, Secret),
+        keys: LoginKeys,
+        request: Vec<u8>,
+    ) -> Self {
+        Self { provider, uid, user_key, tk, keys, request }
+    }
+
+    /// Taken apart by who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn into_parts(self) -> (PrivateKey, Secret, LoginKeys, Vec<u8>) {
+        (self.user_key, self.tk, self.keys, self.request)
+    }
+
     /// Checks the header of step 2 (LOGIN-01, LOGIN-12, LOGIN-17).
     ///
     /// # Errors
@@ -83,6 +100,18 @@ impl ClientLogin {
 }
 
 impl ClientHalf {
+    /// Put together by who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn from_parts(uid: Uid, sealer: Sealer, opener: Opener) -> Self {
+        Self { uid, sealer, opener }
+    }
+
+    /// Taken apart by who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn into_parts(self) -> (Uid, Sealer, Opener) {
+        (self.uid, self.sealer, self.opener)
+    }
+
     /// Checks the header of step 3 (LOGIN-14, LOGIN-17).
     ///
     /// # Errors

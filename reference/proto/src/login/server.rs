@@ -80,6 +80,24 @@ impl ServerHalf {
         self.uid
     }
 
+    /// Put together by who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn from_parts(uid: Uid, sealer: Sealer, opener: Opener) -> Self {
+        Self { uid, sealer, opener }
+    }
+
+    /// Taken apart by who wants to misbehave.
+    #[cfg(feature = "faults")]
+    pub(crate) fn into_parts(self) -> (Uid, Sealer, Opener) {
+        (self.uid, self.sealer, self.opener)
+    }
+
+    /// For who wants to send before its time.
+    #[cfg(feature = "faults")]
+    pub(crate) fn sealer(&mut self) -> &mut Sealer {
+        &mut self.sealer
+    }
+
     /// Checks the header of step 4 (LOGIN-08, LOGIN-17).
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::payload::{Response, parse_empty};
 
 impl Server {
     pub(super) fn on_close_req(&mut self, now: Duration, from: Sender, sid: Sid, payload: &[u8]) {
-        match self.may_close(from.uid, sid, payload).and_then(|()| self.close(now, sid, from.uid)) {
+        match self.may_close(from.uid, sid, payload).and_then(|()| self.around_close(now, sid, from.uid)) {
             // CLOSE-01
             Ok(()) => {
                 self.send(from.id, FrameType::CloseRes, sid, Uid::SERVER, Response::Ok.as_bytes());
@@ -39,7 +39,7 @@ impl Server {
     }
 
     /// Closes a live session, but for the answer to the closer.
-    fn close(&mut self, now: Duration, sid: Sid, closer: Uid) -> Result<(), Refusal> {
+    pub(super) fn close(&mut self, now: Duration, sid: Sid, closer: Uid) -> Result<(), Refusal> {
         // CLOSE-03, CLOSE-04: from here on it is closed, restarts included.
         if let Err(error) = self.store.close(sid) {
             return Err(self.store_failed(error));

@@ -102,12 +102,23 @@ impl Server {
 
     /// Seals and queues a frame on a logged-in connection; says whether it did. If not, the connection ends anyway.
     pub(super) fn send(&mut self, to: ConnectionId, typ: FrameType, sid: Sid, uid: Uid, payload: &[u8]) -> bool {
+        self.around_seal_and_queue(to, typ, sid, uid, payload)
+    }
+
+    pub(super) fn seal_and_queue(
+        &mut self,
+        to: ConnectionId,
+        typ: FrameType,
+        sid: Sid,
+        uid: Uid,
+        payload: &[u8],
+    ) -> bool {
         let Some(connection) = self.connections.get_mut(&to) else { return false };
         let Phase::LoggedIn(member) = &mut connection.phase else { return false };
         if connection.doomed {
             return false;
         }
-        let Ok(frame) = member.channel.seal(typ, sid, uid, payload) else { return false };
+        let Ok(frame) = self.broken.around_seal(&mut member.channel, typ, sid, uid, payload) else { return false };
         // MTP-09: 65535 may be used, and is the last thing that this peer gets.
         let used_up = member.channel.next_out().is_none();
         self.queue(to, frame);
@@ -131,7 +142,7 @@ impl Server {
 
     /// Has a connection ended once the current frame is done with: not at once, since whoever sends may be in the midst of
     /// a loop over those who are online.
-    fn doom(&mut self, id: ConnectionId, why: Ending) {
+    pub(super) fn doom(&mut self, id: ConnectionId, why: Ending) {
         if let Some(connection) = self.connections.get_mut(&id)
             && !connection.doomed
         {

@@ -13,7 +13,7 @@ use crate::ids::{Sid, Uid};
 use crate::payload::{Choice, PayloadError, Response, parse_choice, parse_init_req};
 
 /// The most users that an init_req may name (INIT-02).
-const MAX_INVITED: usize = 121;
+pub(super) const MAX_INVITED: usize = 121;
 
 /// An init_req of so few users is not refused because others wait (PAY-07).
 const NEVER_REFUSED: usize = 3;
@@ -36,9 +36,9 @@ pub(super) type InitRequest = Result<Vec<Uid>, Refusal>;
 /// ```
 #[derive(Debug)]
 pub(super) struct PendingInit {
-    creator: Sender,
+    pub(super) creator: Sender,
     /// In the order in which the init_req names them.
-    invited: Vec<(Uid, Invitation)>,
+    pub(super) invited: Vec<(Uid, Invitation)>,
 }
 
 /// ```text
@@ -48,7 +48,7 @@ pub(super) struct PendingInit {
 ///      +----------------> Denied         Deny, offline, timeout
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Invitation {
+pub(super) enum Invitation {
     /// Its invite_req was sent on the connection that it still has.
     Undecided,
     Accepted,
@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// INIT-02. The directory never changes, so it does not matter that this is asked before the request's turn.
-    fn judge_init(&self, creator: Uid, sid: Sid, payload: &[u8]) -> InitRequest {
+    pub(super) fn judge_init(&self, creator: Uid, sid: Sid, payload: &[u8]) -> InitRequest {
         if sid != Sid::NONE {
             return Err(Refusal::Sid);
         }
@@ -121,7 +121,7 @@ impl Server {
         if online.is_empty() {
             return Err(Refusal::NobodyAccepted);
         }
-        let sid = self.draw_sid()?;
+        let sid = self.around_draw_sid()?;
         self.inits.insert(sid, PendingInit { creator, invited });
         if let Some(member) = self.member(creator.id) {
             member.own_init = Some(sid);
@@ -140,7 +140,7 @@ impl Server {
     }
 
     /// A sid that was never given out (INIT-03), and that nobody can foresee (INIT-04).
-    fn draw_sid(&mut self) -> Result<Sid, Refusal> {
+    pub(super) fn draw_sid(&mut self) -> Result<Sid, Refusal> {
         for _ in 0..DRAWS {
             let mut bytes = [0; 8];
             self.rng.fill_bytes(&mut bytes);
@@ -166,13 +166,13 @@ impl Server {
             Choice::Accept => Invitation::Accepted,
             Choice::Deny => Invitation::Denied,
         };
-        self.decide(sid, from.uid, decision);
+        self.around_decide(sid, from.uid, decision);
         Ok(())
     }
 
     /// An invited user goes offline undecided: denied (INIT-08).
     pub(super) fn invited_left(&mut self, sid: Sid, uid: Uid) {
-        self.decide(sid, uid, Invitation::Denied);
+        self.around_decide(sid, uid, Invitation::Denied);
     }
 
     /// The invite timeout: who is undecided has denied (INIT-08), and is told that it is too late (INIT-17).
@@ -186,7 +186,7 @@ impl Server {
             }
         }
         self.withdraw(sid, creator, &late);
-        self.conclude(sid);
+        self.around_conclude(sid);
     }
 
     /// The creator went offline: nothing comes of it, and those who may still count on it are told (INIT-13).
@@ -199,17 +199,17 @@ impl Server {
     }
 
     /// One decision, for good: without an undecided invitation, it changes nothing (INIT-07, INIT-08, INIT-12, PAY-06).
-    fn decide(&mut self, sid: Sid, uid: Uid, decision: Invitation) {
+    pub(super) fn decide(&mut self, sid: Sid, uid: Uid, decision: Invitation) {
         let Some(init) = self.inits.get_mut(&sid) else { return };
         let invited = init.invited.iter_mut().find(|(invited, _)| *invited == uid);
         if let Some((_, invitation @ Invitation::Undecided)) = invited {
             *invitation = decision;
-            self.conclude(sid);
+            self.around_conclude(sid);
         }
     }
 
     /// init_res, if the last of the invited is decided (INIT-09, INIT-10, INIT-11).
-    fn conclude(&mut self, sid: Sid) {
+    pub(super) fn conclude(&mut self, sid: Sid) {
         let Some(init) = self.inits.get(&sid) else { return };
         if init.invited.iter().any(|(_, invitation)| *invitation == Invitation::Undecided) {
             return;
@@ -221,7 +221,7 @@ impl Server {
         if let Some(member) = self.member(creator.id) {
             member.own_init = None;
         }
-        match self.go_live(sid, creator.uid, &accepted) {
+        match self.around_go_live(sid, creator.uid, &accepted) {
             Ok(()) => {
                 self.send(creator.id, FrameType::InitRes, sid, Uid::SERVER, Response::Ok.as_bytes());
             }
@@ -234,7 +234,7 @@ impl Server {
         self.due_inits.push_back(creator.id);
     }
 
-    fn go_live(&mut self, sid: Sid, creator: Uid, accepted: &[Uid]) -> Result<(), Refusal> {
+    pub(super) fn go_live(&mut self, sid: Sid, creator: Uid, accepted: &[Uid]) -> Result<(), Refusal> {
         if accepted.is_empty() {
             return Err(Refusal::NobodyAccepted);
         }
@@ -251,7 +251,7 @@ impl Server {
     }
 
     /// close_res `OK` to those of `users` that are online, in the name of `by`; their invitations are over.
-    fn withdraw(&mut self, sid: Sid, by: Uid, users: &[Uid]) {
+    pub(super) fn withdraw(&mut self, sid: Sid, by: Uid, users: &[Uid]) {
         for uid in users {
             let Some(&id) = self.online.get(uid) else { continue };
             if let Some(member) = self.member(id) {

@@ -11,7 +11,7 @@ use super::{ConnectionId, Ending, Event, Violation};
 use crate::crypto::PublicKey;
 use crate::frame::{Header, MIN_LOGIN_LEN};
 use crate::ids::Uid;
-use crate::login::{LoginError, ServerLogin, Step};
+use crate::login::{Channel, LoginError, ServerLogin, Step};
 use crate::payload::PayloadError;
 
 pub(super) type Directory = BTreeMap<Uid, PublicKey>;
@@ -49,18 +49,24 @@ impl Server {
         // An error ends the connection, whatever phase is left behind.
         let Phase::Answer(half) = mem::replace(&mut connection.phase, Phase::Request) else { return Ok(()) };
         let channel = half.response(frame)?;
+        self.around_complete(now, id, channel);
+        Ok(())
+    }
+
+    /// The login is complete.
+    pub(super) fn complete(&mut self, now: Duration, id: ConnectionId, channel: Channel) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
         let uid = channel.uid;
         connection.phase = Phase::LoggedIn(Box::new(Member::new(channel)));
         self.timers.clear(Timer::Login(id));
         // LOGIN-09: the earlier connection goes first, with all that was pending on it. Its lines come to this one.
         if let Some(&earlier) = self.online.get(&uid) {
-            self.end(earlier, Ending::Replaced);
+            self.around_end(earlier, Ending::Replaced);
         }
         self.online.insert(uid, id);
         self.event(Event::LoggedIn { connection: id, uid });
         self.heard_from(now, id);
         // LOGIN-13
         self.send_lines(now, uid);
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rand_core::CryptoRng;
 
 use super::connection::Connection;
+use super::faults::Broken;
 use super::init::PendingInit;
 use super::mailbox::{Mailbox, Stored};
 use super::messages::Message;
@@ -48,6 +49,8 @@ pub struct Server {
     pub(super) due_inits: VecDeque<ConnectionId>,
     pub(super) actions: VecDeque<Action>,
     events: VecDeque<Event>,
+    /// The rule that it is told to break.
+    pub(super) broken: Broken,
 }
 
 /// Events that are kept when nobody polls them; older ones are dropped.
@@ -90,6 +93,7 @@ impl Server {
             due_inits: VecDeque::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
+            broken: Broken::default(),
         };
         for line in restored.lines {
             server.put_into_mailbox(line);
@@ -114,19 +118,21 @@ impl Server {
     /// The peer's stream has ended: FIN, half-close, or an error of the network. Whole frames before it have counted, a
     /// part of one has no effect (MTP-19).
     pub fn handle_end(&mut self, now: Duration, id: ConnectionId) {
-        self.end(id, Ending::Peer);
+        self.broken.notes_time(now);
+        self.around_end(id, Ending::Peer);
         self.settle(now);
     }
 
     /// Time has passed: does what is due. Never early.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.around_timeout(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
-                Timer::Login(id) => self.end(id, Ending::LoginTimeout),
-                Timer::Invite(sid) => self.invitation_lapses(sid),
+                Timer::Login(id) => self.around_end(id, Ending::LoginTimeout),
+                Timer::Invite(sid) => self.around_lapse(sid),
                 Timer::Answer(uid) => self.answer_is_overdue(uid),
                 Timer::Probe(id) => self.probe(now, id),
-                Timer::Status(id) => self.end(id, Ending::StatusTimeout),
+                Timer::Status(id) => self.around_end(id, Ending::StatusTimeout),
             }
             self.settle(now);
         }
@@ -135,7 +141,7 @@ impl Server {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next, on the clock of `now`.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.timers.next()
+        self.around_next_timeout(self.timers.next())
     }
 
     /// What is to be done next.
@@ -183,7 +189,7 @@ impl Server {
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
             if let Some((id, why)) = self.doomed.pop_front() {
-                self.end(id, why);
+                self.around_end(id, why);
             } else if let Some(id) = self.due_inits.pop_front() {
                 self.next_inits(now, id);
             } else {

@@ -23,7 +23,7 @@ pub(super) struct Line {
     /// Without LF.
     pub(super) text: Arc<str>,
     /// When it was sent on the recipient's present connection.
-    sent_at: Option<Duration>,
+    pub(super) sent_at: Option<Duration>,
 }
 
 /// Lines and their bytes.
@@ -37,14 +37,14 @@ pub(super) struct Stored {
 /// before those that were not.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    lines: BTreeMap<u64, Line>,
+    pub(super) lines: BTreeMap<u64, Line>,
     /// The numbers of the lines of each session, in order; no queue in it is empty.
-    by_session: BTreeMap<Sid, VecDeque<u64>>,
+    pub(super) by_session: BTreeMap<Sid, VecDeque<u64>>,
     /// The last one that was sent on the present connection.
-    sent_up_to: Option<u64>,
+    pub(super) sent_up_to: Option<u64>,
     /// Bytes of frames that were sent on the present connection and are not answered.
     sent_bytes: usize,
-    last_answer: Option<Duration>,
+    pub(super) last_answer: Option<Duration>,
 }
 
 impl Line {
@@ -116,6 +116,24 @@ impl Mailbox {
         removed
     }
 
+    /// Bytes that were sent and are not answered.
+    #[cfg(feature = "faults")]
+    pub(super) fn unanswered(&self) -> usize {
+        self.sent_bytes
+    }
+
+    /// Takes a line out, wherever it is in its session's order.
+    #[cfg(feature = "faults")]
+    pub(super) fn forget(&mut self, number: u64, sid: Sid) {
+        if let Some(numbers) = self.by_session.get_mut(&sid) {
+            numbers.retain(|other| *other != number);
+            if numbers.is_empty() {
+                self.by_session.remove(&sid);
+            }
+        }
+        self.take(number);
+    }
+
     /// The connection is gone: all its lines are to be sent again (MSG-08).
     pub(super) fn all_unsent(&mut self) {
         for line in self.lines.values_mut() {
@@ -133,7 +151,7 @@ impl Mailbox {
         Some(self.last_answer.map_or(oldest, |answer| answer.max(oldest)))
     }
 
-    fn take(&mut self, number: u64) -> Option<Line> {
+    pub(super) fn take(&mut self, number: u64) -> Option<Line> {
         let line = self.lines.remove(&number)?;
         if line.sent_at.is_some() {
             self.sent_bytes -= line.frame_len();

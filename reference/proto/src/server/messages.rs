@@ -28,12 +28,12 @@ use crate::payload::{PayloadError, Response, parse_lines, parse_response, write_
 /// only what was refused; `answer_author` does not rely on it.
 #[derive(Debug)]
 pub(super) struct Message {
-    sid: Sid,
-    author: ConnectionId,
+    pub(super) sid: Sid,
+    pub(super) author: ConnectionId,
     /// Recipients that were online ever since and have not answered.
-    undecided: BTreeSet<Uid>,
+    pub(super) undecided: BTreeSet<Uid>,
     /// A recipient has answered with an error text.
-    failed: bool,
+    pub(super) failed: bool,
 }
 
 /// A msg_req that has no msg_res yet, in the order of its author's (MSG-11).
@@ -88,6 +88,7 @@ impl Server {
         // MSG-07: who is offline is decided.
         let undecided = others.iter().copied().filter(|uid| self.is_online(*uid)).collect();
         self.messages.insert(number, Message { sid, author: from.id, undecided, failed: false });
+        self.around_offline_recipients(number, &others);
         lines.into_iter().for_each(|line| self.put_into_mailbox(line));
         self.event(Event::MessageAccepted { sid, author: from.uid, number });
         Ok((number, others))
@@ -143,7 +144,7 @@ impl Server {
         if let Err(error) = self.store.answered(sid, number, from.uid) {
             self.store_failed(error);
         }
-        self.recipient_decided(number, from.uid, !response.is_ok());
+        self.around_recipient_decided(number, from.uid, !response.is_ok());
         // The window may have room again (MSG-20), and the time runs anew (MSG-12).
         self.send_lines(now, from.uid);
         self.drop_empty_mailbox(from.uid);
@@ -157,12 +158,12 @@ impl Server {
         mailbox.all_unsent();
         let numbers: Vec<u64> = mailbox.numbers().collect();
         for number in numbers {
-            self.recipient_decided(number, uid, false);
+            self.around_recipient_decided(number, uid, false);
         }
     }
 
     /// MSG-07, for one recipient: it answered, or went offline. Nothing to do if the author has its answer or is gone.
-    fn recipient_decided(&mut self, number: u64, recipient: Uid, failed: bool) {
+    pub(super) fn recipient_decided(&mut self, number: u64, recipient: Uid, failed: bool) {
         let Some(message) = self.messages.get_mut(&number) else { return };
         // Whoever went offline is decided already, but if it came back and could not read the line "by then", that counts.
         message.failed |= failed;
@@ -173,7 +174,7 @@ impl Server {
     }
 
     /// The msg_res that an author can get now, in the order of its msg_req (MSG-07, MSG-11).
-    fn answer_author(&mut self, id: ConnectionId, sid: Sid) {
+    pub(super) fn answer_author(&mut self, id: ConnectionId, sid: Sid) {
         loop {
             let Some(member) = self.member(id) else { return };
             let author = Sender { id, uid: member.channel.uid };
@@ -245,11 +246,11 @@ impl Server {
     /// MSG-12: the user has answered none of its lines for too long.
     pub(super) fn answer_is_overdue(&mut self, uid: Uid) {
         if let Some(&id) = self.online.get(&uid) {
-            self.end(id, Ending::AnswerTimeout);
+            self.around_end(id, Ending::AnswerTimeout);
         }
     }
 
-    fn time_answers(&mut self, uid: Uid) {
+    pub(super) fn time_answers(&mut self, uid: Uid) {
         match self.mailboxes.get(&uid).and_then(|mailbox| mailbox.answer_due_since()) {
             Some(since) => self.timers.set(Timer::Answer(uid), since.saturating_add(self.config.answer_timeout)),
             None => {

@@ -18,11 +18,19 @@
 //! | `refusal` | error texts (PAY-03, PAY-04, PAY-07) |
 //! | `timers` | the four timers, and that of probes |
 //! | `store`, `memory` | what outlives a restart |
+//! | `faults` | with the feature `faults`: how to break one rule; without it, the same seams, empty |
+//!
+//! A function that is called `around_…` is such a seam: without the feature it is a call of the function that it names.
 
 mod close;
 mod config;
 mod connection;
 mod event;
+#[cfg(feature = "faults")]
+mod faults;
+#[cfg(not(feature = "faults"))]
+#[path = "faults/none.rs"]
+mod faults;
 mod init;
 mod login;
 mod machine;
@@ -39,6 +47,8 @@ mod timers;
 pub use config::{Config, Limits};
 pub use connection::ConnectionId;
 pub use event::{Action, Ending, Event, Violation};
+#[cfg(feature = "faults")]
+pub use faults::Quirk;
 pub use machine::Server;
 pub use memory::MemoryStore;
 pub use store::{Restored, Store, StoreError, StoredLine, StoredSession};

@@ -31,7 +31,7 @@ impl Server {
         self.online.remove(&uid);
         self.drop_answers(mem::take(&mut member.unanswered));
         if let Some(sid) = member.own_init {
-            self.creator_left(sid);
+            self.around_creator_left(sid);
         }
         for sid in member.invited_to {
             self.invited_left(sid, uid);

@@ -35,7 +35,7 @@ impl Server {
     pub(super) fn on_status_res(&mut self, now: Duration, from: Sender, payload: &[u8]) -> Result<(), PayloadError> {
         match parse_presence(payload)? {
             // STAT-03: whatever its sid, asked for or not.
-            Presence::Offline => self.end(from.id, Ending::Farewell),
+            Presence::Offline => self.around_end(from.id, Ending::Farewell),
             // STAT-08: whatever its sid. PAY-06: without a probe it changes nothing.
             Presence::Online => {
                 if self.timers.clear(Timer::Status(from.id)) {

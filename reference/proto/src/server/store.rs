@@ -103,7 +103,10 @@ pub enum StoreError {
 
 impl Restored {
     /// Refuses what would break an invariant of the machine: the store may have been written by anybody.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] names the first session or line that no server can have written.
+    pub fn check(&self) -> Result<(), StoreError> {
         let mut rosters = BTreeMap::new();
         for StoredSession { sid, roster } in &self.sessions {
             let distinct: BTreeSet<Uid> = roster.iter().copied().collect();

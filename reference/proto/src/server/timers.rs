@@ -46,6 +46,12 @@ impl Timers {
         self.at.contains_key(&timer)
     }
 
+    /// When a timer is due.
+    #[cfg(feature = "faults")]
+    pub(super) fn at(&self, timer: Timer) -> Option<Duration> {
+        self.at.get(&timer).copied()
+    }
+
     /// The first deadline.
     pub(super) fn next(&self) -> Option<Duration> {
         self.in_order.first().map(|(at, _)| *at)
