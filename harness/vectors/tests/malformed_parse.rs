@@ -27,7 +27,8 @@ fn every_vector_parses() {
             assert_eq!(scenario.id, vector.id());
             assert_eq!(scenario.expansions.len(), 1);
             let last = scenario.expansions[0].body.last();
-            assert!(matches!(last, Some(Item::Note(note)) if note.what == NoteKind::StillServed), "{source}");
+            let looks = matches!(last, Some(Item::Note(note)) if note.what == NoteKind::StillServed);
+            assert!(looks || vector.receiver == malformed::Receiver::Client, "{source}");
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::text::{KINDS, USERS, VALUES, WORDS, is_hex};
 use super::{
-    Answer, Change, File, LoadError, Message, Offence, Payload, Phase, Piece, Reaction, SCHEMA, Value, Vector,
+    Answer, Change, File, LoadError, Message, Offence, Payload, Phase, Piece, Reaction, Receiver, SCHEMA, Value, Vector,
 };
 
 /// Reads those of the files whose path is `malformed/<theme>.json` (or ends so); others are left alone. Vectors come in the
@@ -78,6 +78,14 @@ fn check(vector: &Vector) -> Checked {
     ensure(!vector.covers.is_empty(), ".covers", || Offence::Empty)?;
     ensure(!vector.send.is_empty(), ".send", || Offence::Empty)?;
     ensure(!vector.conforms.is_empty(), ".conforms", || Offence::Empty)?;
+    let has_phase = match vector.phase {
+        Phase::LoginStep2 | Phase::LoginStep3 | Phase::Inviting | Phase::Closing => vector.receiver == Receiver::Client,
+        Phase::Connected | Phase::LoginStep1 | Phase::LoginStep4 | Phase::Outsider => {
+            vector.receiver == Receiver::Server
+        }
+        _ => true,
+    };
+    ensure(has_phase, ".phase", || Offence::Reaction("a phase of the other receiver"))?;
     for (list, place) in [(&vector.roster, ".roster"), (&vector.hears_nothing, ".hears_nothing")] {
         for name in list {
             one_of(name, &[USERS], place, "a user")?;
@@ -106,6 +114,9 @@ fn check_message(message: &Message) -> Checked {
     }
     if let Some(session) = &message.session {
         check_session(session)?;
+    }
+    if let Some(of) = &message.of {
+        one_of(of, &[USERS, &["server", "stranger"]], ".of", "a user")?;
     }
     for (n, change) in message.changes.iter().enumerate() {
         let value = match change {
@@ -146,7 +157,7 @@ fn check_session(session: &str) -> Checked {
 
 fn check_reaction(vector: &Vector, reaction: &Reaction) -> Checked {
     let delivers = |send: &Piece| matches!(send, Piece::Message(m) if m.kind == "msg_req" && matches!(m.payload, Some(Payload::Text(_) | Payload::Lines { .. })));
-    let in_session = vector.phase == Phase::InSession;
+    let in_session = vector.phase == Phase::InSession && vector.receiver == Receiver::Server;
     match reaction {
         Reaction::Answers(answers) => {
             ensure(!answers.is_empty(), ".answers", || Offence::Empty)?;
@@ -158,7 +169,7 @@ fn check_reaction(vector: &Vector, reaction: &Reaction) -> Checked {
         Reaction::Delivered => ensure(in_session && vector.send.iter().any(delivers), "", || {
             Offence::Reaction("only a msg_req with a text or lines in phase in-session can be delivered")
         }),
-        Reaction::Refusal => ensure(vector.phase == Phase::Asked, "", || {
+        Reaction::Refusal => ensure(vector.phase == Phase::Asked && vector.receiver == Receiver::Server, "", || {
             Offence::Reaction("only in phase asked is there a line to answer")
         }),
         Reaction::Closes | Reaction::Ignored => Ok(()),

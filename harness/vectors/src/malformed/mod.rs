@@ -3,6 +3,7 @@
 //! [`load`] reads files, [`to_scenario`] turns a vector into the source of a scenario, which is then parsed and run as
 //! any other.
 
+mod client;
 mod error;
 mod load;
 mod scenario;
@@ -81,9 +82,11 @@ pub struct Vector {
 pub enum Receiver {
     /// The server; alice sends.
     Server,
+    /// A client, which is alice; the server sends.
+    Client,
 }
 
-/// When alice sends.
+/// When the frames are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -92,6 +95,12 @@ pub enum Phase {
     /// It is the login request.
     #[serde(rename = "login-step-1")]
     LoginStep1,
+    /// It is in the place of step 2; towards a client.
+    #[serde(rename = "login-step-2")]
+    LoginStep2,
+    /// It is in the place of step 3; towards a client.
+    #[serde(rename = "login-step-3")]
+    LoginStep3,
     /// It is in the place of step 4.
     #[serde(rename = "login-step-4")]
     LoginStep4,
@@ -103,8 +112,13 @@ pub enum Phase {
     Outsider,
     /// bob has invited alice, who has not chosen yet.
     Pending,
-    /// bob has sent alice a line, which she has not answered.
+    /// alice has invited bob, and waits for the init_res; towards a client.
+    Inviting,
+    /// bob has sent alice a line, which she has not answered. Towards a client: alice has sent a line, and waits for the
+    /// msg_res.
     Asked,
+    /// alice has asked to close the session, and waits for the close_res; towards a client.
+    Closing,
     /// bob has closed the session.
     Closed,
 }
@@ -130,6 +144,8 @@ pub struct Message {
     pub payload: Option<Payload>,
     /// `session`, `none` (sid 0), `unknown`, or 16 hexadecimal digits.
     pub session: Option<String>,
+    /// Whose uid a server's frame carries, where it is not the conforming one.
+    pub of: Option<String>,
     /// Changes, in order.
     #[serde(default)]
     pub changes: Vec<Change>,
@@ -222,11 +238,11 @@ pub enum Value {
     /// A text; `{bob}` in it is bob's uid text, `{BOB}` the same in capitals.
     Text(String),
     /// A user (also `stranger`, whom nobody knows), `server`, `session`, `unknown`, a type word, `last`, `last-1`, `next+1`, or a
-    /// way to make a key, etk or mac: `random`, `short`, `long`, `other-key`, `sha1`, `pkcs1`, `login`, `s2c`, `zero`.
+    /// way to make a key, etk or mac: `random`, `short`, `long`, `other-key`, `sha1`, `pkcs1`, `login`, `s2c`, `c2s`, `zero`.
     Word(String),
 }
 
-/// How alice's stream ends.
+/// How the sender's stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum End {

@@ -13,6 +13,9 @@ use super::{Answer, Change, End, Field, Message, Payload, Phase, Piece, Reaction
 /// alice sends, bob is the one who must go on being served.
 #[must_use]
 pub fn to_scenario(vector: &Vector) -> String {
+    if vector.receiver == super::Receiver::Client {
+        return super::client::to_scenario(vector);
+    }
     let mut writer = Writer { vector, text: String::new(), depth: 1 };
     writer.front();
     writer.before();
@@ -49,6 +52,10 @@ impl<'a> Writer<'a> {
         if vector.phase == Phase::Connected {
             front.push_str("starts:\n  alice: offline\n");
         }
+        if covers.first() == Some(&"MTP-17") {
+            // The header alone: whoever waits for the rest of the frame breaks a SHOULD.
+            front.push_str("level: should\n");
+        }
         front.push_str("tags: [malformed]\n---\nsequenceDiagram\n");
         self.text.push_str(&front);
     }
@@ -57,6 +64,8 @@ impl<'a> Writer<'a> {
     fn before(&mut self) {
         match self.vector.phase {
             Phase::Connected | Phase::LoginStep1 | Phase::LoggedIn | Phase::InSession | Phase::Outsider => {}
+            // Only towards a client: the loader refuses them here.
+            Phase::LoginStep2 | Phase::LoginStep3 | Phase::Inviting | Phase::Closing => {}
             Phase::LoginStep4 => {
                 self.line("alice->>server: login_req");
                 self.line("server->>alice: login_res Online [LOGIN-17]");
@@ -118,8 +127,18 @@ impl<'a> Writer<'a> {
             Reaction::Closes => self.line(&format!("server--xalice: closes {rules}")),
             Reaction::Ignored => self.line(&format!("Note over alice: is still served {rules}")),
             Reaction::Answers(answers) => {
-                for answer in answers {
+                // Answers to different requests have no order of their own (MTP-20).
+                let several = answers.len() > 1;
+                for (n, answer) in answers.iter().enumerate() {
+                    if several {
+                        self.line(if n == 0 { "par" } else { "and" });
+                        self.depth += 1;
+                    }
                     self.line(&format!("server->>alice: {} {rules}", answer_text(answer)));
+                    self.depth -= usize::from(several);
+                }
+                if several {
+                    self.line("end");
                 }
                 self.line(&format!("Note over alice: is still served {rules}"));
             }
@@ -261,13 +280,16 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn message_text(message: &Message) -> String {
+pub(super) fn message_text(message: &Message) -> String {
     let mut text = message.kind.clone();
     if let Some(payload) = &message.payload {
         let _ = write!(text, " {}", payload_text(payload));
     }
     if let Some(session) = &message.session {
         let _ = write!(text, " in {session}");
+    }
+    if let Some(of) = &message.of {
+        let _ = write!(text, " of {of}");
     }
     for change in &message.changes {
         let _ = match change {
@@ -292,7 +314,7 @@ fn message_text(message: &Message) -> String {
     text
 }
 
-fn answer_text(answer: &Answer) -> String {
+pub(super) fn answer_text(answer: &Answer) -> String {
     let mut text = format!("{} {}", answer.kind, payload_text(&answer.payload));
     if let Some(of) = &answer.of {
         let _ = write!(text, " of {of}");
@@ -303,7 +325,7 @@ fn answer_text(answer: &Answer) -> String {
     text
 }
 
-fn payload_text(payload: &Payload) -> String {
+pub(super) fn payload_text(payload: &Payload) -> String {
     match payload {
         Payload::Word(word) => word.clone(),
         Payload::Error => "error".to_owned(),

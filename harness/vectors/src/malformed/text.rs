@@ -41,6 +41,7 @@ pub(super) const VALUES: &[&str] = &[
     "pkcs1",
     "login",
     "s2c",
+    "c2s",
     "zero",
 ];
 
