@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::CaseResult;
+use crate::{CaseResult, PatternProblem};
 
 /// What a run is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +19,10 @@ pub struct RunHeader {
     pub started: String,
     /// How many cases are planned.
     pub planned: usize,
+    /// How often each of them is run (`--repeat`), at least once.
+    pub rounds: usize,
+    /// Which part of the cases this is, if it is a part.
+    pub shard: Option<Shard>,
     /// Whether a broken SHOULD fails (`--level should`).
     pub should_fails: bool,
 }
@@ -34,6 +38,18 @@ pub struct Target {
     pub name: String,
 }
 
+/// One of several runs that are one run together (`--shard K/N`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// K, from 1.
+    pub number: u64,
+    /// N.
+    pub of: u64,
+    /// A digest of what all of them have in common: the cases of all together, and what decides on verdicts. Shards
+    /// whose digests differ are none of one run.
+    pub plan: String,
+}
+
 /// What happens in a run, in order.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -44,10 +60,19 @@ pub enum Event {
         /// Its id.
         id: String,
     },
+    /// A case that is run several times ended once; its one result comes when all rounds have ended.
+    RoundFinished {
+        /// Its id.
+        id: String,
+        /// Which round, from 1.
+        round: usize,
+    },
     /// A case ended.
     CaseFinished(Box<CaseResult>),
     /// The run has something to say that belongs to no case (the target was restarted).
     Notice(String),
+    /// A pattern of known failures is not true any more: the run fails.
+    PatternProblem(PatternProblem),
     /// Last of all.
     RunFinished {
         /// Wall-clock seconds of the whole run.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    CaseResult, Event, Ledger, Level, Results, Rule, RuleId, RuleResult, RuleVerdict, RunHeader, SCHEMA, Specification,
-    Summary, Tool, Verdict,
+    CaseResult, Event, Ledger, Level, PatternProblem, Results, Rule, RuleId, RuleResult, RuleVerdict, RunHeader,
+    SCHEMA, Specification, Summary, Tool, Verdict,
 };
 
 impl Results {
@@ -32,12 +32,15 @@ impl Results {
                 digest: ledger.digest().to_owned(),
             },
             target: header.target.clone(),
+            shard: header.shard.clone(),
             started: header.started.clone(),
             seconds: 0.0,
             summary: Summary::default(),
             rules: ledger.rules().iter().filter(binds).map(result).collect(),
             cases: Vec::new(),
+            problems: Vec::new(),
             aborted: None,
+            fails_like: None,
         }
     }
 
@@ -50,7 +53,8 @@ impl Results {
                 self.aborted.clone_from(aborted);
                 self.conclude();
             }
-            Event::RunStarted(_) | Event::CaseStarted { .. } | Event::Notice(_) => {}
+            Event::PatternProblem(problem) => self.problems.push(problem.clone()),
+            Event::RunStarted(_) | Event::CaseStarted { .. } | Event::RoundFinished { .. } | Event::Notice(_) => {}
         }
     }
 
@@ -63,6 +67,7 @@ impl Results {
         self.cases.reverse();
         self.cases.sort_by(|a, b| a.id.cmp(&b.id));
         self.cases.dedup_by(|a, b| a.id == b.id);
+        self.problems = one_a_pattern(std::mem::take(&mut self.problems));
         self.summary = Summary::default();
         for case in &self.cases {
             *self.summary.count(case.verdict) += 1;
@@ -87,19 +92,49 @@ impl Results {
         }
     }
 
-    /// 0 conforms; 1 a rule is broken, or a case proved nothing; 3 the target could not be reached or started any more.
+    /// Whether every case was skipped, so that the run says nothing about the target.
+    pub fn judged_nothing(&self) -> bool {
+        self.summary.skipped == self.cases.len()
+    }
+
+    /// 0 conforms; 1 a rule is broken, a case proved nothing, or a pattern of known failures is wrong; 2 every case was
+    /// skipped; 3 the target could not be reached or started any more.
     ///
+    /// A shard is a part of a verdict: one in which nothing was judged is told by the merged result, if by any.
     /// A broken SHOULD changes nothing here: at `--level should` its case has the verdict `fail`.
     pub fn exit_code(&self) -> u8 {
         let is_broken = self.rules.iter().any(|rule| rule.verdict == RuleVerdict::Fail);
         if self.aborted.is_some() {
             3
-        } else if is_broken || self.summary.fail + self.summary.inconclusive > 0 {
+        } else if is_broken || self.summary.fail + self.summary.inconclusive > 0 || !self.problems.is_empty() {
             1
+        } else if self.judged_nothing() && self.shard.is_none() {
+            2
         } else {
             0
         }
     }
+}
+
+/// The problems by file and line, those of one pattern as one.
+fn one_a_pattern(mut problems: Vec<PatternProblem>) -> Vec<PatternProblem> {
+    problems.sort();
+    let mut merged: Vec<PatternProblem> = Vec::new();
+    for problem in problems {
+        match merged.last_mut() {
+            Some(last) if is_of_one_pattern(last, &problem) => last.cases.extend(problem.cases),
+            _ => merged.push(problem),
+        }
+    }
+    for problem in &mut merged {
+        problem.cases.sort();
+        problem.cases.dedup();
+    }
+    merged
+}
+
+fn is_of_one_pattern(a: &PatternProblem, b: &PatternProblem) -> bool {
+    (&a.file, a.line, &a.pattern, a.problem) == (&b.file, b.line, &b.pattern, b.problem)
 }
 
 impl Summary {
@@ -159,7 +194,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test")]
 
     use super::*;
-    use crate::Target;
+    use crate::{KnownFailures, PatternFault, Shard, Target};
 
     fn header(role: &str) -> RunHeader {
         RunHeader {
@@ -169,6 +204,8 @@ mod tests {
             target: Target { role: role.to_owned(), address: "a".to_owned(), name: "n".to_owned() },
             started: "2026-01-01T00:00:00Z".to_owned(),
             planned: 0,
+            rounds: 1,
+            shard: None,
             should_fails: false,
         }
     }
@@ -190,6 +227,7 @@ mod tests {
             covers: ids(covers),
             violates: ids(violates),
             verdict,
+            accepted: None,
             evidence: None,
             seconds: 0.0,
             step: None,
@@ -198,6 +236,7 @@ mod tests {
             transcript: None,
             frames: Vec::new(),
             notes: Vec::new(),
+            rounds: None,
             reproduce: String::new(),
         }
     }
@@ -307,5 +346,66 @@ mod tests {
         run.on(&Event::CaseFinished(Box::new(case("a", Verdict::Fail, &["MSG-03"], &["MSG-03"]))));
         run.on(&Event::RunFinished { seconds: 1.0, aborted: Some("nobody listens".to_owned()) });
         assert_eq!((run.exit_code(), run.cases.len(), run.summary.fail), (3, 1, 1), "nothing that was found is lost");
+    }
+
+    #[test]
+    fn a_run_that_judged_nothing_does_not_conform() {
+        let skipped = results(vec![case("a", Verdict::Skipped, &["MSG-03"], &[])]);
+        assert_eq!((skipped.judged_nothing(), skipped.exit_code()), (true, 2));
+        let more =
+            results(vec![case("a", Verdict::Skipped, &["MSG-03"], &[]), case("b", Verdict::Pass, &["MSG-03"], &[])]);
+        assert_eq!((more.judged_nothing(), more.exit_code()), (false, 0));
+        let mut part = skipped;
+        part.shard = Some(Shard { number: 1, of: 2, plan: String::new() });
+        assert_eq!(part.exit_code(), 0, "the whole may have judged something");
+    }
+
+    #[test]
+    fn known_failures_are_no_failures_and_a_pattern_that_is_wrong_is_one() {
+        let known = KnownFailures::parse(
+            "k",
+            "# slow disk
+msg/*
+# old
+msg/b
+# gone
+close/*
+",
+        )
+        .unwrap();
+        let judged = |cases: Vec<CaseResult>| {
+            let mut run = Results::new(&Ledger::embedded().unwrap(), &header("server"));
+            for mut case in cases {
+                let problems = known.judge(&mut case);
+                problems.into_iter().for_each(|problem| run.on(&Event::PatternProblem(problem)));
+                run.on(&Event::CaseFinished(Box::new(case)));
+            }
+            run.on(&Event::RunFinished { seconds: 1.0, aborted: None });
+            run
+        };
+        let run = judged(vec![
+            case("msg/a", Verdict::Fail, &["MSG-03"], &["MSG-03"]),
+            case("msg/b", Verdict::Inconclusive, &["MSG-05"], &[]),
+            case("msg/c", Verdict::Skipped, &["MSG-05"], &[]),
+            case("msg/d", Verdict::Pass, &["MTP-17"], &["MTP-17"]),
+            case("stat/a", Verdict::Pass, &["STAT-01"], &[]),
+        ]);
+        assert_eq!((run.summary.known, run.problems.len(), run.exit_code()), (2, 0, 0));
+        assert_eq!((verdict(&run, "MSG-03"), verdict(&run, "MSG-05")), (RuleVerdict::Known, RuleVerdict::Known));
+        assert_eq!(verdict(&run, "MTP-17"), RuleVerdict::Warning);
+        let accepted: Vec<_> = run.cases.iter().map(|case| case.accepted.as_deref()).collect();
+        assert_eq!(accepted, [Some("slow disk"), Some("slow disk"), None, None, None], "the first pattern's reason");
+        let run = judged(vec![
+            case("msg/b", Verdict::Pass, &["MSG-05"], &[]),
+            case("msg/a", Verdict::Pass, &["MSG-05"], &[]),
+            case("stat/a", Verdict::Fail, &["STAT-01"], &["STAT-01"]),
+        ]);
+        let problems: Vec<_> = run.problems.iter().map(|p| (p.line, p.problem, p.cases.as_slice())).collect();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (both, one) = (names(&["msg/a", "msg/b"]), names(&["msg/b"]));
+        assert_eq!(problems, [(2, PatternFault::Passed, &both[..]), (4, PatternFault::Passed, &one[..])]);
+        assert_eq!((run.summary.fail, run.exit_code()), (1, 1), "what no pattern matches fails as ever");
+        let only_problems = judged(vec![case("msg/a", Verdict::Pass, &["MSG-05"], &[])]);
+        assert_eq!((only_problems.summary.fail, only_problems.exit_code()), (0, 1));
     }
 }

@@ -4,13 +4,17 @@
 
 mod event;
 mod fold;
+mod known;
 mod ledger;
+mod matrix;
 mod result;
 mod rule;
 mod verdict;
 
-pub use event::{Event, RunHeader, Target};
+pub use event::{Event, RunHeader, Shard, Target};
+pub use known::{KnownFailures, KnownFailuresError, Pattern, PatternFault, PatternProblem};
 pub use ledger::{Ledger, LedgerError, Unobservable};
-pub use result::{CaseResult, Results, RuleResult, SCHEMA, Specification, Summary, Tool};
+pub use matrix::{KillMatrix, Likeness, MATRIX_SCHEMA, MatrixRow};
+pub use result::{CaseResult, Results, Rounds, RuleResult, SCHEMA, Specification, Summary, Tool};
 pub use rule::{Level, Party, Rule, RuleId, RuleIdError, Source};
 pub use verdict::{Evidence, RuleVerdict, Verdict};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Evidence, Level, RuleId, RuleVerdict, Target, Verdict};
+use crate::{Evidence, Level, PatternProblem, RuleId, RuleVerdict, Shard, Target, Verdict};
 
 /// The name of the format.
 pub const SCHEMA: &str = "mpchat-results/1";
@@ -21,10 +21,13 @@ pub struct CaseResult {
     pub violates: Vec<RuleId>,
     /// The verdict.
     pub verdict: Verdict,
+    /// Why the failure is accepted, if the verdict is `known`: the reason of the pattern that the case matches.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accepted: Option<String>,
     /// What the verdict rests on, where it was a question.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub evidence: Option<Evidence>,
-    /// Wall-clock seconds.
+    /// Wall-clock seconds, of all rounds together.
     pub seconds: f64,
     /// The failing line of the diagram, `line 12: server->>bob: msg_req "hello"`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -44,6 +47,9 @@ pub struct CaseResult {
     /// Other things worth knowing, a line each (the end of a crashed target's standard error).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
+    /// How its rounds ended, if it was run several times: the rest is of the first round that ended worst.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rounds: Option<Rounds>,
     /// One command that repeats just this case.
     pub reproduce: String,
 }
@@ -54,6 +60,22 @@ impl CaseResult {
     pub fn is_only_another_transcript(&self) -> bool {
         self.verdict == Verdict::Fail && self.violates.is_empty() && self.step.is_none()
     }
+
+    /// Whether the case passed in some rounds and not in others.
+    pub fn is_flaky(&self) -> bool {
+        self.rounds.as_ref().is_some_and(|rounds| rounds.passed > 0 && !rounds.failed.is_empty())
+    }
+}
+
+/// How the rounds of a case ended. Those that are neither `passed` nor `failed` were skipped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rounds {
+    /// How many were run.
+    pub run: usize,
+    /// How many passed, without a warning.
+    pub passed: usize,
+    /// Those that failed, proved nothing or broke a SHOULD: their numbers, from 1, in order.
+    pub failed: Vec<usize>,
 }
 
 /// Name, version and commit of this tool.
@@ -113,6 +135,9 @@ pub struct Results {
     pub specification: Specification,
     /// What was tested.
     pub target: Target,
+    /// Which part of a run this is, if it is a part.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shard: Option<Shard>,
     /// When the run began, RFC 3339.
     pub started: String,
     /// Wall-clock seconds of the run.
@@ -123,7 +148,13 @@ pub struct Results {
     pub rules: Vec<RuleResult>,
     /// Every case that was run, by id.
     pub cases: Vec<CaseResult>,
+    /// Patterns of known failures that are not true any more, by file and line: each fails the run.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub problems: Vec<PatternProblem>,
     /// Set if the run could not go on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub aborted: Option<String>,
+    /// The known fault that the failing cases are most like.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fails_like: Option<String>,
 }

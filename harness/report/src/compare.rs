@@ -1,4 +1,4 @@
-//! Shards as one result, and what is different between two.
+//! What is different between two results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,53 +7,6 @@ use mpchat_model::{CaseResult, Results, RuleId, RuleVerdict, Verdict};
 
 use crate::facts;
 use crate::text::one_line;
-
-/// Why results cannot be merged.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
-    /// Nothing to merge.
-    #[error("no results")]
-    Nothing,
-    /// They are about different things.
-    #[error("the results differ in their {0}")]
-    Different(&'static str),
-    /// A case is in two of them.
-    #[error("case {0} is in two results")]
-    Twice(String),
-}
-
-/// Makes one result of those of shards: the same that one run would have had, but for the clock.
-///
-/// The order of the shards matters in nothing but the target's address and name, and the reason of an early end: those
-/// of the first count, since instances of one target on several machines have several.
-///
-/// # Errors
-/// If they are not shards of one run: another tool, specification or role, or a case in two of them.
-pub fn merge(shards: Vec<Results>) -> Result<Results, MergeError> {
-    let mut shards = shards.into_iter();
-    let mut merged = shards.next().ok_or(MergeError::Nothing)?;
-    let mut ids: BTreeSet<String> = merged.cases.iter().map(|case| case.id.clone()).collect();
-    for shard in shards {
-        if shard.specification != merged.specification {
-            return Err(MergeError::Different("specification"));
-        }
-        if shard.tool != merged.tool {
-            return Err(MergeError::Different("tool"));
-        }
-        if shard.target.role != merged.target.role {
-            return Err(MergeError::Different("target's role"));
-        }
-        if let Some(case) = shard.cases.iter().find(|case| !ids.insert(case.id.clone())) {
-            return Err(MergeError::Twice(case.id.clone()));
-        }
-        merged.started = merged.started.min(shard.started);
-        merged.seconds = merged.seconds.max(shard.seconds);
-        merged.aborted = merged.aborted.or(shard.aborted);
-        merged.cases.extend(shard.cases);
-    }
-    merged.conclude();
-    Ok(merged)
-}
 
 /// What is different between two results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +21,8 @@ pub struct Diff {
     pub otherwise: Vec<(String, Vec<RuleId>, Vec<RuleId>)>,
     /// Rules with another verdict: before, now; none if only one of the two judges the rule.
     pub rules: Vec<(RuleId, Option<RuleVerdict>, Option<RuleVerdict>)>,
+    /// Why the newer run could not go on, if the older one could.
+    pub ended: Option<String>,
     /// Cases that were not there before.
     pub added: Vec<(String, Verdict)>,
     /// Cases that are there no more.
@@ -82,6 +37,9 @@ pub fn diff(old: &Results, new: &Results) -> Diff {
     }
     if old.target.role != new.target.role {
         diff.differing.push("target's role");
+    }
+    if old.aborted.is_none() {
+        diff.ended.clone_from(&new.aborted);
     }
     let (before, now) = (by_id(old), by_id(new));
     for (id, case) in &now {
@@ -103,13 +61,19 @@ pub fn diff(old: &Results, new: &Results) -> Diff {
 }
 
 impl Diff {
-    /// Whether anything is worse than before: a case, a rule that is broken now, or a new case that does not pass.
+    /// Whether anything is worse than before: a case (a pass that is skipped now proves nothing any more), a rule that
+    /// is broken now, a new case that does not pass, a run that could not go on. A case that is gone is not worse.
     pub fn is_regression(&self) -> bool {
         let bad = |verdict: Verdict| matches!(verdict, Verdict::Fail | Verdict::Inconclusive);
-        let broken = |verdict: Option<RuleVerdict>| matches!(verdict, Some(RuleVerdict::Fail | RuleVerdict::Warning));
+        let broken = |verdict: Option<RuleVerdict>| match verdict {
+            Some(RuleVerdict::Fail) => 2,
+            Some(RuleVerdict::Warning) => 1,
+            _ => 0,
+        };
         !self.worse.is_empty()
+            || self.ended.is_some()
             || self.added.iter().any(|(_, verdict)| bad(*verdict))
-            || self.rules.iter().any(|(_, was, is)| broken(*is) && !broken(*was))
+            || self.rules.iter().any(|(_, was, is)| broken(*is) > broken(*was))
     }
 
     /// Whether the two say the same.
@@ -126,13 +90,16 @@ impl fmt::Display for Diff {
         for what in &self.differing {
             writeln!(f, "not the same {what}: compare with care")?;
         }
+        if let Some(why) = &self.ended {
+            writeln!(f, "could not go on: {}", one_line(why))?;
+        }
         for (id, was, is) in &self.worse {
             let title =
                 if *is >= Verdict::Inconclusive && *was < Verdict::Inconclusive { "newly failing" } else { "worse" };
             writeln!(f, "{title}: {}: {was} -> {is}", one_line(id))?;
         }
         for (id, was, is) in &self.better {
-            let title = if *is == Verdict::Pass { "newly passing" } else { "better" };
+            let title = if *is == Verdict::Pass { "fixed" } else { "better" };
             writeln!(f, "{title}: {}: {was} -> {is}", one_line(id))?;
         }
         for (id, was, is) in &self.otherwise {
@@ -142,7 +109,7 @@ impl fmt::Display for Diff {
             let word = |verdict: &Option<RuleVerdict>| verdict.map_or("none".to_owned(), |v| v.to_string());
             writeln!(f, "rule: {id}: {} -> {}", word(was), word(is))?;
         }
-        for (title, cases) in [("added", &self.added), ("removed", &self.removed)] {
+        for (title, cases) in [("new", &self.added), ("gone", &self.removed)] {
             for (id, verdict) in cases {
                 writeln!(f, "{title}: {}: {verdict}", one_line(id))?;
             }

@@ -68,7 +68,7 @@ pub(crate) fn is_bad(case: &CaseResult) -> bool {
     matches!(case.verdict, Verdict::Fail | Verdict::Inconclusive)
 }
 
-/// The step, what was expected, what came, and what the verdict rests on, as far as known.
+/// The step, what was expected, what came, what the verdict rests on, and why it is accepted, as far as known.
 pub(crate) fn facts(case: &CaseResult) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     for (name, value) in [("step", &case.step), ("expected", &case.expected), ("got", &case.got)] {
@@ -79,7 +79,24 @@ pub(crate) fn facts(case: &CaseResult) -> Vec<(&'static str, String)> {
     if let Some(evidence) = case.evidence {
         facts.push(("evidence", evidence.to_string()));
     }
+    if let Some(reason) = &case.accepted {
+        facts.push(("accepted", reason.clone()));
+    }
     facts
+}
+
+/// The cases that passed in some rounds and not in others, each with the notes that tell in which.
+pub(crate) fn flaky(results: &Results) -> impl Iterator<Item = (&CaseResult, String)> {
+    let rounds = |case: &CaseResult| {
+        let notes = case.notes.iter().filter(|note| note.contains(" rounds: "));
+        notes.cloned().collect::<Vec<_>>().join("; ")
+    };
+    results.cases.iter().filter(|case| case.is_flaky()).map(move |case| (case, rounds(case)))
+}
+
+/// Why the failure of a case is accepted.
+pub(crate) fn reason(case: &CaseResult) -> &str {
+    case.accepted.as_deref().unwrap_or("known failure")
 }
 
 /// The rules that a case found broken, by name.

@@ -58,8 +58,14 @@ impl<'a, W: Write> Html<'a, W> {
             html(&results.tool.version),
             html(&facts::specification(results))
         )?;
+        if let Some(like) = &results.fails_like {
+            writeln!(self.out, "<p>Fails like a {} that {}.</p>", html(&results.target.role), html(like))?;
+        }
         if let Some(why) = &results.aborted {
             writeln!(self.out, "<p class=\"fail\">The run could not go on: {}</p>", html(why))?;
+        }
+        for problem in &results.problems {
+            writeln!(self.out, "<p class=\"fail\">{}</p>", html(&problem.to_string()))?;
         }
         self.areas(results)?;
         self.failures(results)?;
@@ -86,7 +92,8 @@ impl<'a, W: Write> Html<'a, W> {
     }
 
     fn failures(&mut self, results: &Results) -> io::Result<()> {
-        let found = |case: &&CaseResult| facts::is_bad(case) || !case.violates.is_empty();
+        let found =
+            |case: &&CaseResult| facts::is_bad(case) || case.verdict == Verdict::Known || !case.violates.is_empty();
         let mut cases = results.cases.iter().filter(found).peekable();
         if cases.peek().is_none() {
             return Ok(());
@@ -162,14 +169,16 @@ impl<'a, W: Write> Html<'a, W> {
         )?;
         for case in &results.cases {
             let covers: Vec<&str> = case.covers.iter().map(|rule| rule.as_str()).collect();
-            let why = case.got.as_deref().filter(|_| case.verdict == Verdict::Skipped);
+            let skipped = case.got.as_deref().filter(|_| case.verdict == Verdict::Skipped);
+            let accepted = case.accepted.as_deref();
+            let why = skipped.map(|why| ("skipped", why)).or(accepted.map(|why| ("accepted", why)));
             writeln!(
                 self.out,
                 "<tr><td><code>{}</code></td><td class=\"{v}\">{v}</td><td class=\"n\">{:.2}</td><td>{}{}</td><td>{}</td></tr>",
                 html(&case.id),
                 case.seconds,
                 html(&case.title),
-                why.map(|why| format!(" (skipped: {})", html(why))).unwrap_or_default(),
+                why.map(|(word, why)| format!(" ({word}: {})", html(why))).unwrap_or_default(),
                 covers.join(" "),
                 v = case.verdict,
             )?;

@@ -1,7 +1,8 @@
 //! JUnit XML: a test suite an area of cases, written when the run has ended.
 //!
 //! JUnit knows neither warnings nor known failures: a case that broke a SHOULD is a success that says so in its
-//! output, one that is known to fail is skipped, an inconclusive one is an error.
+//! output, one that is known to fail is skipped with the reason, an inconclusive one is an error. A pattern of known
+//! failures that is wrong is a failure of a suite of its own.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -37,6 +38,9 @@ impl<W: Write> Reporter for Junit<W> {
         let mut report = Report::new("mpchat");
         report.set_time(seconds(results.seconds));
         report.add_test_suites(suites.into_values());
+        if !results.problems.is_empty() {
+            report.add_test_suite(problems(results));
+        }
         if let Some(why) = &results.aborted {
             report.add_test_suite(aborted(why));
         }
@@ -51,7 +55,7 @@ fn test_case(case: &CaseResult) -> TestCase {
     let status = match case.verdict {
         Verdict::Pass => TestCaseStatus::success(),
         Verdict::Skipped => skipped(reason),
-        Verdict::Known => skipped(format!("known failure: {reason}")),
+        Verdict::Known => skipped(format!("known failure: {}", one_line(facts::reason(case)))),
         Verdict::Fail => non_success(NonSuccessKind::Failure, case, reason),
         Verdict::Inconclusive => non_success(NonSuccessKind::Error, case, reason),
     };
@@ -59,6 +63,14 @@ fn test_case(case: &CaseResult) -> TestCase {
     let mut test = TestCase::new(one_line(&case.id), status);
     test.set_classname(format!("mpchat.{}", one_line(facts::area_of(case))));
     test.set_time(seconds(case.seconds));
+    if case.verdict == Verdict::Known {
+        let what = if case.violates.is_empty() {
+            "proves nothing".to_owned()
+        } else {
+            format!("breaks {}", facts::broken(case))
+        };
+        test.set_system_out(format!("known failure: {what}\n{}", description(case)));
+    }
     if is_warning {
         test.set_system_out(format!("warning: breaks {}\n{}", facts::broken(case), description(case)));
     }
@@ -88,6 +100,19 @@ fn description(case: &CaseResult) -> String {
     lines.extend(case.notes.iter().map(|note| format!("note: {note}")));
     lines.push(format!("repeat: {}", case.reproduce));
     visible(&lines.join("\n"))
+}
+
+/// Patterns of known failures that are not true any more make a run red as well.
+fn problems(results: &Results) -> TestSuite {
+    let mut suite = TestSuite::new("known failures");
+    for problem in &results.problems {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(one_line(&problem.to_string()));
+        status.set_description(visible(&problem.cases.join("\n")));
+        let name = format!("{}:{} {}", problem.file, problem.line, problem.pattern);
+        suite.add_test_case(TestCase::new(one_line(&name), status));
+    }
+    suite
 }
 
 /// A run that could not go on is red, even if no case failed.

@@ -8,14 +8,18 @@
 //! | [`tap`] | TAP 14 |
 //! | [`markdown`] | Markdown, for a job summary |
 //! | [`html`] | one HTML file |
-//! | [`compare`] | what is different between two results, and shards as one |
+//! | [`compare`] | what is different between two results |
+//! | [`merge`] | the results of shards as one |
+//! | [`known_failures`] | a file of known failures, written from a result |
 
 pub mod compare;
 mod facts;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod known_failures;
 pub mod markdown;
+pub mod merge;
 pub mod spec;
 pub mod tap;
 pub mod terminal;

@@ -35,9 +35,13 @@ impl<'a, W: Write> Markdown<'a, W> {
             results.seconds,
             facts::specification(results)
         )?;
+        if let Some(like) = &results.fails_like {
+            writeln!(self.out, "Fails like a {} that {}.\n", code(&results.target.role), code(like))?;
+        }
         if let Some(why) = &results.aborted {
             writeln!(self.out, "**The run could not go on:** {}\n", code(why))?;
         }
+        self.problems(results)?;
         self.areas(results)?;
         self.rules(results, RuleVerdict::Fail, "Broken rules")?;
         self.rules(results, RuleVerdict::Warning, "Warnings")?;
@@ -53,6 +57,7 @@ impl<'a, W: Write> Markdown<'a, W> {
             }
         }
         self.failures(results)?;
+        self.flaky(results)?;
         self.short(results, Verdict::Known, "Known failures")?;
         self.short(results, Verdict::Skipped, "Skipped")?;
         self.out.flush()
@@ -120,6 +125,29 @@ impl<'a, W: Write> Markdown<'a, W> {
         writeln!(self.out, "{}\n", fenced(&lines.join("\n")))
     }
 
+    fn problems(&mut self, results: &Results) -> io::Result<()> {
+        if results.problems.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "## Known failures that are not true any more\n")?;
+        for problem in &results.problems {
+            writeln!(self.out, "- {}", escaped(&problem.to_string()))?;
+        }
+        writeln!(self.out)
+    }
+
+    fn flaky(&mut self, results: &Results) -> io::Result<()> {
+        let mut flaky = facts::flaky(results).peekable();
+        if flaky.peek().is_none() {
+            return Ok(());
+        }
+        writeln!(self.out, "## Flaky\n")?;
+        for (case, rounds) in flaky {
+            writeln!(self.out, "- {}: {}", code(&case.id), escaped(&rounds))?;
+        }
+        writeln!(self.out)
+    }
+
     fn short(&mut self, results: &Results, verdict: Verdict, title: &str) -> io::Result<()> {
         let mut cases = results.cases.iter().filter(|case| case.verdict == verdict).peekable();
         if cases.peek().is_none() {
@@ -128,7 +156,10 @@ impl<'a, W: Write> Markdown<'a, W> {
         writeln!(self.out, "## {title}\n")?;
         for case in cases {
             let why = case.got.as_deref().map(|why| format!(": {}", code(&shortened(why, MOST)))).unwrap_or_default();
-            writeln!(self.out, "- {}{why}", code(&case.id))?;
+            let accepted = case.accepted.as_deref().map(|why| format!(" is accepted: {}", code(why)));
+            let broken =
+                if case.violates.is_empty() { String::new() } else { format!(" breaks {}", facts::broken(case)) };
+            writeln!(self.out, "- {}{broken}{why}{}", code(&case.id), accepted.unwrap_or_default())?;
         }
         writeln!(self.out)
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use mpchat_model::{CaseResult, Event, Results, Verdict};
+use mpchat_model::{CaseResult, Event, PatternProblem, Results, Verdict};
 
 use crate::Reporter;
 use crate::facts;
@@ -26,7 +26,7 @@ impl<W: Write> Tap<W> {
         let ok = if facts::is_bad(case) || case.verdict == Verdict::Known { "not ok" } else { "ok" };
         let directive = match case.verdict {
             Verdict::Skipped => format!(" # SKIP {}", one_line(case.got.as_deref().unwrap_or_default())),
-            Verdict::Known => " # TODO known failure".to_owned(),
+            Verdict::Known => format!(" # TODO {}", one_line(facts::reason(case))),
             _ => String::new(),
         };
         writeln!(self.out, "{ok} {} - {}{directive}", self.points, description(&case.id))?;
@@ -34,31 +34,46 @@ impl<W: Write> Tap<W> {
             return Ok(());
         }
         // YAML 1.2 takes JSON strings as they are.
-        writeln!(self.out, "  ---")?;
         let mut all = vec![("verdict", case.verdict.to_string()), ("violates", facts::broken(case))];
         all.extend(facts::facts(case));
         all.push(("reproduce", case.reproduce.clone()));
+        self.diagnostics(&all)
+    }
+
+    /// A pattern of known failures that is wrong is a point of its own: it fails the run, and no case does.
+    fn problem(&mut self, problem: &PatternProblem) -> io::Result<()> {
+        self.points += 1;
+        let place = format!("{}:{} {}", problem.file, problem.line, problem.pattern);
+        writeln!(self.out, "not ok {} - known failures: {}", self.points, description(&place))?;
+        self.diagnostics(&[("problem", problem.to_string())])
+    }
+
+    fn diagnostics(&mut self, all: &[(&str, String)]) -> io::Result<()> {
+        writeln!(self.out, "  ---")?;
         for (key, value) in all {
-            writeln!(self.out, "  {key}: {}", serde_json::to_string(&visible(&value))?)?;
+            writeln!(self.out, "  {key}: {}", serde_json::to_string(&visible(value))?)?;
         }
         writeln!(self.out, "  ...")
     }
 }
 
 impl<W: Write> Reporter for Tap<W> {
-    fn on(&mut self, event: &Event, _results: &Results) -> io::Result<()> {
+    fn on(&mut self, event: &Event, results: &Results) -> io::Result<()> {
         match event {
             Event::RunStarted(_) => writeln!(self.out, "TAP version 14"),
             Event::CaseFinished(case) => self.point(case),
             Event::Notice(text) => writeln!(self.out, "# {}", one_line(text)),
             Event::RunFinished { aborted, .. } => {
+                for problem in &results.problems {
+                    self.problem(problem)?;
+                }
                 match aborted {
                     Some(why) => writeln!(self.out, "Bail out! {}", one_line(why))?,
                     None => writeln!(self.out, "1..{}", self.points)?,
                 }
                 self.out.flush()
             }
-            Event::CaseStarted { .. } => Ok(()),
+            Event::CaseStarted { .. } | Event::RoundFinished { .. } | Event::PatternProblem(_) => Ok(()),
         }
     }
 }

@@ -22,7 +22,9 @@ pub struct Terminal<'a, W> {
     ledger: &'a Ledger,
     bar: Option<ProgressBar>,
     done: usize,
+    /// How many cases, times how often.
     planned: usize,
+    rounds: usize,
 }
 
 impl<'a, W: Write> Terminal<'a, W> {
@@ -34,7 +36,7 @@ impl<'a, W: Write> Terminal<'a, W> {
             // The template is constant and has the placeholders that the library knows.
             style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
         });
-        Self { out, ledger, bar, done: 0, planned: 0 }
+        Self { out, ledger, bar, done: 0, planned: 0, rounds: 1 }
     }
 
     /// Writes beside the progress bar, not into it.
@@ -45,13 +47,24 @@ impl<'a, W: Write> Terminal<'a, W> {
         }
     }
 
-    fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
+    fn progress(&mut self, id: &str, round: Option<usize>) -> io::Result<()> {
         self.done += 1;
+        let (word, round) = match round {
+            Some(round) => ("rounds of cases", format!(" round {round}")),
+            None => ("cases", String::new()),
+        };
         if let Some(bar) = &self.bar {
             bar.inc(1);
-            bar.set_message(one_line(&case.id));
+            bar.set_message(one_line(&format!("{id}{round}")));
         } else if self.done.is_multiple_of(PROGRESS_EVERY) {
-            self.say(&format!("{:>5}/{} cases\n", self.done, self.planned))?;
+            self.say(&format!("{:>5}/{} {word}\n", self.done, self.planned))?;
+        }
+        Ok(())
+    }
+
+    fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
+        if self.rounds == 1 {
+            self.progress(&case.id, None)?;
         }
         if facts::is_bad(case) { self.say(&self.failure(case)) } else { Ok(()) }
     }
@@ -93,6 +106,7 @@ impl<'a, W: Write> Terminal<'a, W> {
         for (verdict, title) in [
             (RuleVerdict::Fail, "broken"),
             (RuleVerdict::Inconclusive, "inconclusive"),
+            (RuleVerdict::Known, "known to fail"),
             (RuleVerdict::Untested, "untested"),
             (RuleVerdict::Unjudged, "unjudged"),
         ] {
@@ -102,7 +116,14 @@ impl<'a, W: Write> Terminal<'a, W> {
             }
         }
         self.warnings(results)?;
+        self.known(results)?;
         self.skipped(results)?;
+        for (case, rounds) in facts::flaky(results) {
+            writeln!(self.out, "flaky: {}: {}", one_line(&case.id), one_line(&rounds))?;
+        }
+        for problem in &results.problems {
+            writeln!(self.out, "error: {}", one_line(&problem.to_string()))?;
+        }
         writeln!(
             self.out,
             "\n{}: {}; {:.2} s",
@@ -111,6 +132,9 @@ impl<'a, W: Write> Terminal<'a, W> {
             results.seconds
         )?;
         writeln!(self.out, "{}", one_line(&facts::specification(results)))?;
+        if let Some(like) = &results.fails_like {
+            writeln!(self.out, "fails like a {} that {}", one_line(&results.target.role), one_line(like))?;
+        }
         if let Some(why) = &results.aborted {
             writeln!(self.out, "aborted: {}", one_line(why))?;
         }
@@ -147,6 +171,19 @@ impl<'a, W: Write> Terminal<'a, W> {
         Ok(())
     }
 
+    fn known(&mut self, results: &Results) -> io::Result<()> {
+        let mut reasons: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
+        for case in results.cases.iter().filter(|case| case.verdict == Verdict::Known) {
+            reasons.entry(facts::reason(case)).or_default().push(case);
+        }
+        for (reason, cases) in reasons {
+            let first = cases.first().map(|case| one_line(&case.id)).unwrap_or_default();
+            let reason = one_line(&shortened(reason, MOST));
+            writeln!(self.out, "known {} (first {first}): {reason}", cases.len())?;
+        }
+        Ok(())
+    }
+
     fn skipped(&mut self, results: &Results) -> io::Result<()> {
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for case in results.cases.iter().filter(|case| case.verdict == Verdict::Skipped) {
@@ -163,13 +200,16 @@ impl<W: Write> Reporter for Terminal<'_, W> {
     fn on(&mut self, event: &Event, results: &Results) -> io::Result<()> {
         match event {
             Event::RunStarted(header) => {
-                self.planned = header.planned;
+                self.rounds = header.rounds;
+                self.planned = header.planned.saturating_mul(header.rounds);
                 if let Some(bar) = &self.bar {
-                    bar.set_length(header.planned as u64);
+                    bar.set_length(self.planned as u64);
                 }
-                self.say(&format!("{}: {} cases\n", one_line(&header.target.name), header.planned))
+                let times = if header.rounds > 1 { format!(", {} rounds", header.rounds) } else { String::new() };
+                self.say(&format!("{}: {} cases{times}\n", one_line(&header.target.name), header.planned))
             }
-            Event::CaseStarted { .. } => Ok(()),
+            Event::CaseStarted { .. } | Event::PatternProblem(_) => Ok(()),
+            Event::RoundFinished { id, round } => self.progress(id, Some(*round)),
             Event::CaseFinished(case) => self.finished(case),
             Event::Notice(text) => self.say(&format!("note: {}\n", one_line(&shortened(text, MOST)))),
             Event::RunFinished { .. } => self.summary(results),

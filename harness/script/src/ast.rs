@@ -308,6 +308,10 @@ pub enum Fault {
     SealedBy(String),
     /// `sealed for NAME`: with that recipient's key and uid.
     SealedFor(String),
+    /// `sealed to NAME`: with that recipient's uid, and the key of who gets it.
+    SealedTo(String),
+    /// `sealed anew`: the same text once more, in an envelope of its own.
+    SealedAnew,
     /// `only N bytes`: the rest is never sent.
     Only(usize),
 }
@@ -391,6 +395,8 @@ pub struct Note {
 pub enum NoteKind {
     /// `logs in`.
     LogsIn,
+    /// `connects`: nothing is sent yet.
+    Connects,
     /// `restarts`.
     Restarts,
     /// `stops reading`.
@@ -421,13 +427,29 @@ pub enum NoteKind {
     ShowsNothing,
     /// `shows "…"`.
     Shows(String),
-    /// `refuses to send "…" [in NAME]`.
+    /// `refuses to accept [in NAME]`, `refuses to close [in NAME]`.
+    Refuses {
+        /// What.
+        what: Refused,
+        /// In which session.
+        session: Option<String>,
+    },
+    /// `refuses to send "…" [times N] [in NAME]`.
     RefusesToSend {
         /// The text.
         text: String,
         /// Into which session.
         session: Option<String>,
     },
+}
+
+/// What a client refuses to do for its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// To answer an invitation.
+    Accept,
+    /// To close a session.
+    Close,
 }
 
 /// The timers of the specification.

@@ -37,7 +37,7 @@ pub(crate) const MERMAID: &[&str] = &[
 pub(crate) const OWN: &[&str] = &[
     "server", "nobody", "none", "unknown", "in", "of", "to", "as", "with", "after", "sealed", "by", "for", "only",
     "split", "byte", "bytes", "joined", "lines", "times", "flip", "last", "next", "random", "short", "long", "sha1",
-    "pkcs1", "login", "s2c", "zero", "until", "from", "error",
+    "pkcs1", "login", "s2c", "c2s", "zero", "until", "from", "error",
 ];
 
 /// Whether `word` has the form of a name: `[a-z][a-z0-9_]*`.

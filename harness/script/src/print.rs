@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::ast::{
     Branch, Delivery, Ending, EndingKind, Fault, Field, Frame, Item, Line, Loop, Message, Note, NoteKind, Payload,
-    SessionRef, Timer, Value, What,
+    Refused, SessionRef, Timer, Value, What,
 };
 
 /// Items as lines of the language, from [`unparse`].
@@ -121,13 +121,7 @@ impl fmt::Display for Payload {
             Self::Names(names) => f.write_str(&names.join(" ")),
             Self::Word(word) => f.write_str(word),
             Self::Error => f.write_str("error"),
-            Self::Text(text) => {
-                let characters: Vec<char> = text.chars().collect();
-                let (period, times) = repetition(&characters);
-                let period: String = period.iter().collect();
-                f.write_str(&string(&period))?;
-                if times > 1 { write!(f, " times {times}") } else { Ok(()) }
-            }
+            Self::Text(text) => repeated(f, text),
             Self::Lines(lines) => {
                 let (period, times) = repetition(lines);
                 f.write_str("lines")?;
@@ -184,6 +178,8 @@ impl fmt::Display for Fault {
             Self::SealedIn(name) => write!(f, "sealed in {name}"),
             Self::SealedBy(name) => write!(f, "sealed by {name}"),
             Self::SealedFor(name) => write!(f, "sealed for {name}"),
+            Self::SealedTo(name) => write!(f, "sealed to {name}"),
+            Self::SealedAnew => f.write_str("sealed anew"),
             Self::Only(bytes) => write!(f, "only {bytes} bytes"),
         }
     }
@@ -223,6 +219,7 @@ impl fmt::Display for NoteKind {
         };
         match self {
             Self::LogsIn => f.write_str("logs in"),
+            Self::Connects => f.write_str("connects"),
             Self::Restarts => f.write_str("restarts"),
             Self::StopsReading => f.write_str("stops reading"),
             Self::ReadsAgain => f.write_str("reads again"),
@@ -238,12 +235,29 @@ impl fmt::Display for NoteKind {
             Self::StaysAway => f.write_str("stays away"),
             Self::ShowsNothing => f.write_str("shows nothing"),
             Self::Shows(text) => write!(f, "shows {}", string(text)),
+            Self::Refuses { what, session } => {
+                f.write_str(match what {
+                    Refused::Accept => "refuses to accept",
+                    Refused::Close => "refuses to close",
+                })?;
+                within(f, session)
+            }
             Self::RefusesToSend { text, session } => {
-                write!(f, "refuses to send {}", string(text))?;
+                f.write_str("refuses to send ")?;
+                repeated(f, text)?;
                 within(f, session)
             }
         }
     }
+}
+
+/// A text, one that repeats itself as `"x" times 500`.
+fn repeated(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let characters: Vec<char> = text.chars().collect();
+    let (period, times) = repetition(&characters);
+    let period: String = period.iter().collect();
+    f.write_str(&string(&period))?;
+    if times > 1 { write!(f, " times {times}") } else { Ok(()) }
 }
 
 impl Field {

@@ -107,7 +107,7 @@ pub(crate) fn pointed_at(message: &Message) -> Vec<String> {
             Fault::With(Field::Uid, Value::Name(name)) | Fault::After(Field::Uid, Value::Name(name)) => {
                 names.push(name.clone());
             }
-            Fault::SealedBy(name) | Fault::SealedFor(name) => names.push(name.clone()),
+            Fault::SealedBy(name) | Fault::SealedFor(name) | Fault::SealedTo(name) => names.push(name.clone()),
             Fault::With(Field::Payload, Value::Text(text)) => {
                 names.extend(in_braces(text).into_iter().map(str::to_ascii_lowercase));
             }

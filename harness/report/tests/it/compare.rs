@@ -1,49 +1,9 @@
-//! Shards, and differences.
+//! Differences.
 
 use mpchat_model::{CaseResult, RuleVerdict, Verdict};
-use mpchat_report::compare::{MergeError, diff, merge};
+use mpchat_report::compare::diff;
 
 use crate::made_up::{HOSTILE, case, cases, results};
-
-fn shards() -> (Vec<CaseResult>, Vec<CaseResult>) {
-    cases().into_iter().partition(|case| case.id.len() % 2 == 0)
-}
-
-#[test]
-fn shards_merge_to_what_one_run_gives() {
-    let (first, second) = shards();
-    assert!(!first.is_empty() && !second.is_empty());
-    let whole = results(cases());
-    assert_eq!(merge(vec![results(second.clone()), results(first.clone()), results(Vec::new())]).unwrap(), whole);
-    assert_eq!(merge(vec![results(first), results(second)]).unwrap(), whole);
-}
-
-#[test]
-fn what_are_no_shards_of_one_run_does_not_merge() {
-    let (first, second) = shards();
-    let (first, second) = (results(first), results(second));
-    assert_eq!(merge(Vec::new()), Err(MergeError::Nothing));
-    let twice = merge(vec![first.clone(), second.clone(), first.clone()]).unwrap_err();
-    assert!(matches!(twice, MergeError::Twice(id) if first.cases.iter().any(|case| case.id == id)));
-    let mut other = second.clone();
-    other.specification.digest = "0".repeat(64);
-    assert_eq!(merge(vec![first.clone(), other]), Err(MergeError::Different("specification")));
-    let mut other = second.clone();
-    other.tool.version = "9".to_owned();
-    assert_eq!(merge(vec![first.clone(), other]), Err(MergeError::Different("tool")));
-    let mut other = second;
-    other.target.role = "client".to_owned();
-    assert_eq!(merge(vec![first, other]), Err(MergeError::Different("target's role")));
-}
-
-#[test]
-fn an_early_end_of_any_shard_stays_known() {
-    let (first, second) = shards();
-    let mut ended = results(second);
-    ended.aborted = Some("gone".to_owned());
-    let merged = merge(vec![results(first), ended]).unwrap();
-    assert_eq!((merged.exit_code(), merged.aborted.as_deref()), (3, Some("gone")));
-}
 
 #[test]
 fn a_difference_names_what_changed() {
@@ -77,6 +37,39 @@ fn only_what_is_worse_is_a_regression() {
     assert!(with(case("a/b", Verdict::Pass, &["MTP-17"], &["MTP-17"])).is_regression(), "a new warning");
     let gone = diff(&results(good()), &results(Vec::new()));
     assert_eq!(gone.removed, [("a/a".to_owned(), Verdict::Pass)]);
+    assert!(!gone.is_regression());
+}
+
+#[test]
+fn every_way_of_getting_worse_or_better_is_told_apart() {
+    use Verdict::*;
+    let one =
+        |verdict| results(vec![case("a/a", verdict, &["MSG-03"], if verdict == Fail { &["MSG-03"] } else { &[] })]);
+    for (was, is, words, worse) in [
+        (Pass, Fail, "newly failing: a/a: pass -> fail", true),
+        (Skipped, Inconclusive, "newly failing: a/a: skipped -> inconclusive", true),
+        (Known, Fail, "newly failing: a/a: known -> fail", true),
+        (Inconclusive, Fail, "worse: a/a: inconclusive -> fail", true),
+        (Pass, Known, "worse: a/a: pass -> known", true),
+        (Pass, Skipped, "worse: a/a: pass -> skipped", true),
+        (Fail, Pass, "fixed: a/a: fail -> pass", false),
+        (Known, Pass, "fixed: a/a: known -> pass", false),
+        (Fail, Known, "better: a/a: fail -> known", false),
+        (Fail, Skipped, "better: a/a: fail -> skipped", false),
+    ] {
+        let diff = diff(&one(was), &one(is));
+        assert!(diff.to_string().contains(words), "{diff}");
+        assert_eq!(diff.is_regression(), worse, "{diff}");
+    }
+}
+
+#[test]
+fn a_run_that_could_not_go_on_is_worse_than_one_that_could() {
+    let (whole, mut ended) = (results(Vec::new()), results(Vec::new()));
+    ended.aborted = Some("nobody\nlistens".to_owned());
+    let worse = diff(&whole, &ended);
+    assert_eq!((worse.to_string().as_str(), worse.is_regression()), ("could not go on: nobody\\nlistens\n", true));
+    assert!(diff(&ended, &ended).is_empty() && !diff(&ended, &whole).is_regression());
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A run that has every verdict in it, and a hostile peer's text.
 
-use mpchat_model::{CaseResult, Event, Evidence, Ledger, Results, RunHeader, Target, Verdict};
+use mpchat_model::{
+    CaseResult, Event, Evidence, Ledger, PatternFault, PatternProblem, Results, Rounds, RunHeader, Shard, Target,
+    Verdict,
+};
 use mpchat_report::Format;
 
 /// Ends of everything: terminal control, XML, HTML, Markdown, TAP.
@@ -43,6 +46,7 @@ pub(crate) fn case(id: &str, verdict: Verdict, covers: &[&str], violates: &[&str
         covers: ids(covers),
         violates: ids(violates),
         verdict,
+        accepted: (verdict == Verdict::Known).then(|| format!("it is old: {HOSTILE}")),
         evidence: (verdict == Verdict::Fail).then_some(Evidence::Fenced),
         seconds: 0.25,
         step: found.then(|| "line 12: server->>bob: msg_req \"hello\"".to_owned()),
@@ -51,6 +55,7 @@ pub(crate) fn case(id: &str, verdict: Verdict, covers: &[&str], violates: &[&str
         transcript: (verdict != Verdict::Skipped).then(|| "sequenceDiagram\n    alice->>server: msg_req\n".to_owned()),
         frames: if found { vec!["1 ms alice->>server: msg_req".to_owned(), HOSTILE.to_owned()] } else { Vec::new() },
         notes: if verdict == Verdict::Fail { vec![format!("standard error: {HOSTILE}")] } else { Vec::new() },
+        rounds: None,
         reproduce: format!("mpchat run '={id}'"),
     }
 }
@@ -58,7 +63,7 @@ pub(crate) fn case(id: &str, verdict: Verdict, covers: &[&str], violates: &[&str
 pub(crate) fn cases() -> Vec<CaseResult> {
     vec![
         case("msg/good", Verdict::Pass, &["MSG-03"], &[]),
-        case("msg/bad[x]", Verdict::Fail, &["MSG-04", "MSG-05"], &["MSG-05"]),
+        flaky(case("msg/bad[x]", Verdict::Fail, &["MSG-04", "MSG-05"], &["MSG-05"])),
         case("mtp/late", Verdict::Pass, &["MTP-17"], &["MTP-17"]),
         case("init/gone", Verdict::Inconclusive, &["INIT-05"], &[]),
         case("restart/none", Verdict::Skipped, &["MSG-19"], &[]),
@@ -66,6 +71,29 @@ pub(crate) fn cases() -> Vec<CaseResult> {
         // A transcript that differs from its snapshot: a failure that blames no rule.
         CaseResult { step: None, ..case("msg/other#1 \u{7}", Verdict::Fail, &["MSG-03"], &[]) },
     ]
+}
+
+/// The same case, if it had passed in other rounds.
+pub(crate) fn flaky(mut case: CaseResult) -> CaseResult {
+    case.rounds = Some(Rounds { run: 3, passed: 1, failed: vec![1, 3] });
+    case.notes.push("failed in 2 of 3 rounds: 1, 3".to_owned());
+    case
+}
+
+/// Patterns of known failures that are wrong.
+pub(crate) fn problems() -> Vec<PatternProblem> {
+    let problem = |line, problem, cases: &[&str]| PatternProblem {
+        file: "known #1.txt".to_owned(),
+        line,
+        pattern: format!("msg/*{HOSTILE}"),
+        problem,
+        cases: cases.iter().map(|case| (*case).to_owned()).collect(),
+    };
+    vec![problem(2, PatternFault::Stale, &[]), problem(7, PatternFault::Passed, &["msg/good", HOSTILE])]
+}
+
+pub(crate) fn shard(number: u64, of: u64) -> Option<Shard> {
+    Some(Shard { number, of, plan: "0123456789abcdef".to_owned() })
 }
 
 pub(crate) fn header() -> RunHeader {
@@ -80,6 +108,8 @@ pub(crate) fn header() -> RunHeader {
         },
         started: "2026-01-01T00:00:00Z".to_owned(),
         planned: 7,
+        rounds: 1,
+        shard: None,
         should_fails: false,
     }
 }
@@ -113,6 +143,22 @@ pub(crate) fn report(format: Format, cases: Vec<CaseResult>, aborted: Option<&st
 /// What a reporter writes of the made-up run.
 pub(crate) fn written(format: Format) -> String {
     report(format, cases(), None).1
+}
+
+/// What a reporter writes of the made-up run, if patterns of known failures are wrong.
+pub(crate) fn written_with_problems(format: Format) -> String {
+    let ledger = ledger();
+    let header = RunHeader { shard: shard(1, 2), ..header() };
+    let mut results = Results::new(&ledger, &header);
+    let mut out = Vec::new();
+    let mut reporter = format.reporter(&mut out, &ledger);
+    let problems = problems().into_iter().map(Event::PatternProblem);
+    for event in problems.chain(events(cases(), None)) {
+        results.on(&event);
+        reporter.on(&event, &results).unwrap();
+    }
+    drop(reporter);
+    String::from_utf8(out).unwrap()
 }
 
 /// The result of these cases.

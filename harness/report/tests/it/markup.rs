@@ -4,7 +4,7 @@ use mpchat_model::Verdict;
 use mpchat_report::Format;
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::made_up::{cases, report, written};
+use crate::made_up::{case, cases, report, written, written_with_problems};
 
 /// What the hostile text becomes.
 const ESCAPED: &str =
@@ -32,7 +32,8 @@ fn junit_is_xml_whatever_a_peer_sent() {
     let totals = named(&document, "testsuites");
     let total = |name| totals.attribute(name).unwrap();
     assert_eq!((total("tests"), total("failures"), total("errors")), ("7", "2", "1"));
-    assert!(named(&document, "system-out").text().unwrap().starts_with("warning: breaks MTP-17\n"));
+    let said = |words: &str| document.descendants().any(|node| node.text().is_some_and(|text| text.starts_with(words)));
+    assert!(said("warning: breaks MTP-17\n") && said("known failure: breaks CLOSE-01\n"));
 }
 
 #[test]
@@ -40,6 +41,28 @@ fn junit_is_red_when_a_run_could_not_go_on() {
     let (_, text) = report(Format::Junit, Vec::new(), Some("nobody listens on <here>\u{0}"));
     let document = Document::parse(&text).unwrap();
     assert_eq!(named(&document, "error").attribute("message"), Some("nobody listens on <here>\\u{0}"));
+}
+
+#[test]
+fn junit_skips_what_is_known_to_fail_and_is_red_for_patterns_that_are_wrong() {
+    let (_, text) = report(Format::Junit, vec![case("a/b", Verdict::Known, &["MSG-03"], &["MSG-03"])], None);
+    let document = Document::parse(&text).unwrap();
+    let message = named(&document, "skipped").attribute("message").unwrap();
+    assert!(message.starts_with("known failure: it is old: a \\u{1b}"), "{message}");
+    assert!(named(&document, "system-out").text().unwrap().starts_with("known failure: breaks MSG-03\n"));
+    let text = written_with_problems(Format::Junit);
+    let document = Document::parse(&text).unwrap();
+    assert_eq!((count(&document, "testcase"), count(&document, "failure")), (cases().len() + 2, 4));
+}
+
+#[test]
+fn html_tells_why_a_failure_is_accepted_and_which_patterns_are_wrong() {
+    let text = written_with_problems(Format::Html);
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(&text, options).unwrap();
+    let errors = document.descendants().filter(|n| n.has_tag_name("p") && n.attribute("class") == Some("fail")).count();
+    assert_eq!(errors, 2);
+    assert!(text.contains("(accepted: it is old: a "));
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! Formats that people and line-wise tools read: terminal, TAP, Markdown.
 
-use mpchat_model::{Results, Verdict};
+use mpchat_model::{Event, Results, Verdict};
 use mpchat_report::terminal::Terminal;
 use mpchat_report::{Format, Reporter};
 
-use crate::made_up::{case, cases, header, ledger, report, written};
+use crate::made_up::{case, cases, flaky, header, ledger, report, written, written_with_problems};
 
 #[test]
 fn no_format_lets_a_control_character_through() {
     for format in Format::ALL {
-        let text = written(format);
+        let text = written_with_problems(format);
         let bad: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
         assert_eq!(bad, [], "{}", format.name());
         assert!(!text.contains('\u{202e}'), "{} turns the direction of writing", format.name());
@@ -74,6 +74,64 @@ fn tap_has_a_point_a_case() {
     assert_eq!(points, cases().len(), "a peer's text adds no test point");
     let (_, aborted) = report(Format::Tap, Vec::new(), Some("gone\nok 1"));
     assert!(aborted.ends_with("\nBail out! gone\\nok 1\n"), "{aborted}");
+}
+
+#[test]
+fn a_known_failure_is_told_with_its_reason_and_never_as_a_failure() {
+    let known = || vec![case("close/known", Verdict::Known, &["CLOSE-01"], &["CLOSE-01"])];
+    let (_, text) = report(Format::Terminal, known(), None);
+    assert!(text.contains("known 1 (first close/known): it is old: a \\u{1b}[31m") && !text.contains("FAIL"), "{text}");
+    assert!(text.contains("known to fail: CLOSE-01\n"));
+    let (_, text) = report(Format::Tap, known(), None);
+    assert!(text.contains("not ok 1 - close/known # TODO it is old: a "), "{text}");
+    let (_, text) = report(Format::Markdown, known(), None);
+    assert!(
+        text.contains("- `close/known` breaks CLOSE-01: ") && text.contains(" is accepted: ````` it is old: a "),
+        "{text}"
+    );
+}
+
+#[test]
+fn patterns_that_are_wrong_are_told_with_what_to_do() {
+    let text = written_with_problems(Format::Terminal);
+    assert!(text.contains("\nerror: known #1.txt:2: `msg/*a "), "{text}");
+    assert!(text.contains("remove the pattern, or narrow it to what still fails\n"));
+    let text = written_with_problems(Format::Markdown);
+    assert!(
+        text.contains("## Known failures that are not true any more\n\n- known \\#1.txt:2: \\`msg/\\*a "),
+        "{text}"
+    );
+    let text = written_with_problems(Format::Tap);
+    assert!(text.contains("\nnot ok 8 - known failures: known \\#1.txt:2 msg/*a "), "{text}");
+    assert!(text.ends_with("\n1..9\n"));
+}
+
+#[test]
+fn what_passes_now_and_then_is_called_flaky() {
+    let line = "failed in 2 of 3 rounds: 1, 3";
+    let many = vec![flaky(case("msg/x", Verdict::Fail, &["MSG-03"], &["MSG-03"]))];
+    let (_, text) = report(Format::Terminal, many.clone(), None);
+    assert!(text.contains(&format!("\nflaky: msg/x: {line}\n")), "{text}");
+    let (_, text) = report(Format::Markdown, many, None);
+    assert!(text.contains(&format!("## Flaky\n\n- `msg/x`: {line}\n")), "{text}");
+}
+
+#[test]
+fn rounds_are_progress() {
+    let ledger = ledger();
+    let mut out = Vec::new();
+    let mut reporter = Terminal::new(&mut out, &ledger, false);
+    let header = mpchat_model::RunHeader { planned: 100, rounds: 4, ..header() };
+    let results = Results::new(&ledger, &header);
+    reporter.on(&Event::RunStarted(Box::new(header)), &results).unwrap();
+    for round in 1..=4 {
+        for id in 0..100 {
+            reporter.on(&Event::RoundFinished { id: id.to_string(), round }, &results).unwrap();
+        }
+    }
+    drop(reporter);
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text, "a made-up <server>: 100 cases, 4 rounds\n  200/400 rounds of cases\n  400/400 rounds of cases\n");
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn sender(item: &Item) -> Option<&str> {
         Item::Ending(ending) => Some(&ending.from),
         Item::Note(note) => match note.what {
             NoteKind::LogsIn
+            | NoteKind::Connects
             | NoteKind::Restarts
             | NoteKind::StopsReading
             | NoteKind::ReadsAgain
@@ -70,6 +71,7 @@ fn sender(item: &Item) -> Option<&str> {
             | NoteKind::StaysAway
             | NoteKind::ShowsNothing
             | NoteKind::Shows(_)
+            | NoteKind::Refuses { .. }
             | NoteKind::RefusesToSend { .. } => None,
         },
         Item::Par(_) | Item::Alt(_) | Item::Opt(_) | Item::Loop(_) => None,

@@ -27,7 +27,7 @@ impl Offence {
 /// Checks one expansion.
 pub(crate) fn expansion(front: &Front, body: &[Item]) -> Result<(), Offence> {
     names::check(front, body)?;
-    texts::check(body)?;
+    texts::check(front, body)?;
     bytes::check(body)?;
     branches::check(body)
 }

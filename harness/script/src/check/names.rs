@@ -40,7 +40,9 @@ fn statement(known: &Known<'_>, item: &Item) -> Result<(), Offence> {
             What::Bytes(_) | What::BytesOf(_) => Ok(()),
         },
         Item::Note(note) => match &note.what {
-            NoteKind::ClaimsRoster { session, .. } | NoteKind::RefusesToSend { session, .. } => match session {
+            NoteKind::ClaimsRoster { session, .. }
+            | NoteKind::Refuses { session, .. }
+            | NoteKind::RefusesToSend { session, .. } => match session {
                 Some(session) => known.session(&note.line, session),
                 None => known.one_session(&note.line),
             },

@@ -24,7 +24,7 @@ const FIELDS: &[(&str, Field)] = &[
 ];
 
 /// The words for ways to make a key, an etk or a mac.
-const WAYS: &[&str] = &["random", "short", "long", "other-key", "sha1", "pkcs1", "login", "s2c", "zero"];
+const WAYS: &[&str] = &["random", "short", "long", "other-key", "sha1", "pkcs1", "login", "s2c", "c2s", "zero"];
 
 /// Reads a fault.
 pub(super) fn fault(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
@@ -44,12 +44,14 @@ pub(super) fn fault(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
         return Ok(Fault::After(field, value));
     }
     if cursor.take("sealed") {
-        let expected = "`in`, `by` or `for`";
+        let expected = "`in`, `by`, `for`, `to` or `anew`";
         let (word, range) = cursor.word(expected)?;
         return match word {
             "in" => Ok(Fault::SealedIn(mentioned(cursor, "a session")?)),
             "by" => Ok(Fault::SealedBy(mentioned(cursor, "a user")?)),
             "for" => Ok(Fault::SealedFor(mentioned(cursor, "a user")?)),
+            "to" => Ok(Fault::SealedTo(mentioned(cursor, "a user")?)),
+            "anew" => Ok(Fault::SealedAnew),
             _ => {
                 let problem = Problem::Unexpected { found: format!("`{word}`"), expected: expected.into() };
                 Err(Flaw::at(range, problem))
@@ -181,7 +183,7 @@ fn fits(field: Field, moment: Moment, value: &Value) -> bool {
                 || way(&["random", "zero"])
                 || (before && way(&["short", "long", "other-key", "sha1", "pkcs1"]))
         }
-        Field::Key => before && way(&["random", "zero", "login", "s2c", "other-key"]),
+        Field::Key => before && way(&["random", "zero", "login", "s2c", "c2s", "other-key"]),
         Field::Epd => !before && (matches!(value, Value::Hex(_)) || way(&["random", "zero"])),
         Field::Mac => !before && (matches!(value, Value::Hex(_)) || way(&["random", "zero", "short", "long"])),
     }
@@ -197,7 +199,7 @@ fn allowed(field: Field, moment: Moment) -> &'static str {
         (Field::Payload, Moment::Before) => "a string or 0x and pairs of hexadecimal digits",
         (Field::Etk, Moment::Before) => "0x and pairs of digits, random, zero, short, long, other-key, sha1 or pkcs1",
         (Field::Etk, Moment::After) => "0x and pairs of hexadecimal digits, random or zero",
-        (Field::Key, Moment::Before) => "random, zero, login, s2c or other-key",
+        (Field::Key, Moment::Before) => "random, zero, login, s2c, c2s or other-key",
         (Field::Epd, Moment::After) => "0x and pairs of hexadecimal digits, random or zero",
         (Field::Mac, Moment::After) => "0x and pairs of hexadecimal digits, random, zero, short or long",
         (Field::Payload | Field::Key, Moment::After) => "nothing: it is no part of the sealed frame, write `with`",
@@ -205,9 +207,14 @@ fn allowed(field: Field, moment: Moment) -> &'static str {
     }
 }
 
-/// The names in braces of a payload.
+/// `{envelope}` in a payload is no user, but an envelope that a client under test could open; `{flipped}` is the same with
+/// the last byte changed.
+const ENVELOPES: [&str; 2] = ["envelope", "flipped"];
+
+/// The users in braces of a payload.
 pub(crate) fn in_braces(text: &str) -> Vec<&str> {
-    text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
+    let names = text.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    names.filter(|name| !ENVELOPES.iter().any(|word| name.eq_ignore_ascii_case(word))).collect()
 }
 
 /// Each brace belongs to `{bob}` or `{BOB}`.

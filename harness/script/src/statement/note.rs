@@ -1,6 +1,6 @@
 //! `Note over NAME: …`: a closed vocabulary of acts and checks.
 
-use crate::ast::{NoteKind, Timer};
+use crate::ast::{NoteKind, Refused, Timer};
 use crate::error::{Flaw, Problem};
 use crate::near::near;
 
@@ -10,6 +10,7 @@ use super::mentioned;
 /// All notes, as they are written.
 pub(crate) const VOCABULARY: &[&str] = &[
     "logs in",
+    "connects",
     "restarts",
     "stops reading",
     "reads again",
@@ -28,7 +29,12 @@ pub(crate) const VOCABULARY: &[&str] = &[
     "shows nothing",
     "shows \"…\"",
     "refuses to send \"…\" in NAME",
+    "refuses to accept in NAME",
+    "refuses to close in NAME",
 ];
+
+/// The longest text that a client can be asked to send, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 /// Reads what a note over `over` says.
 pub(super) fn note(cursor: &mut Cursor<'_>, over: &str) -> Result<NoteKind, Flaw> {
@@ -53,6 +59,7 @@ pub(super) fn note(cursor: &mut Cursor<'_>, over: &str) -> Result<NoteKind, Flaw
 fn read(cursor: &mut Cursor<'_>) -> Result<Option<NoteKind>, Flaw> {
     const FIXED: &[(&str, NoteKind)] = &[
         ("logs in", NoteKind::LogsIn),
+        ("connects", NoteKind::Connects),
         ("restarts", NoteKind::Restarts),
         ("stops reading", NoteKind::StopsReading),
         ("reads again", NoteKind::ReadsAgain),
@@ -77,7 +84,20 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Option<NoteKind>, Flaw> {
             cursor.expect(word, "refuses to send \"…\"")?;
         }
         let text = cursor.string("the text that is refused")?.0;
-        return Ok(Some(NoteKind::RefusesToSend { text, session: session(cursor)? }));
+        let times = if cursor.take("times") { usize::try_from(cursor.number(1, LONGEST)?).unwrap_or(1) } else { 1 };
+        let bytes = text.len().saturating_mul(times) as u64;
+        if bytes > LONGEST {
+            return Ok(None);
+        }
+        return Ok(Some(NoteKind::RefusesToSend { text: text.repeat(times), session: session(cursor)? }));
+    }
+    for (words, what) in [("refuses to accept", Refused::Accept), ("refuses to close", Refused::Close)] {
+        if says == words || says.starts_with(&format!("{words} in ")) {
+            for word in words.split(' ') {
+                cursor.expect(word, words)?;
+            }
+            return Ok(Some(NoteKind::Refuses { what, session: session(cursor)? }));
+        }
     }
     if says.starts_with("claims roster ") {
         for word in ["claims", "roster"] {
