@@ -75,6 +75,21 @@ impl Books {
         }
     }
 
+    /// The sids about which an answer is owed.
+    pub(crate) fn asked_sids(&self) -> Vec<Sid> {
+        self.status.iter().filter(|(_, queries)| !queries.is_empty()).map(|(sid, _)| *sid).collect()
+    }
+
+    /// The sids for which an msg_res is owed.
+    pub(crate) fn owed_sids(&self) -> Vec<Sid> {
+        self.texts.iter().filter(|(_, texts)| !texts.is_empty()).map(|(sid, _)| *sid).collect()
+    }
+
+    /// The sids for which the answer to a close_req is owed.
+    pub(crate) fn closing_sids(&self) -> Vec<Sid> {
+        self.closes.iter().filter(|(_, owed)| **owed > 0).map(|(sid, _)| *sid).collect()
+    }
+
     /// Takes the finished answer to a background question.
     pub(crate) fn take_answer(&mut self, id: u64) -> Option<(bool, Vec<Member>)> {
         self.answered.remove(&id)

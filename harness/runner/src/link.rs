@@ -2,9 +2,11 @@
 //!
 //! A reader task turns what arrives into [`Input`]s on the case's queue, which is bounded, so that a target that
 //! floods is read no faster than it is judged. A writer task takes [`Output`]s, so that a target that does not
-//! read never blocks the case.
+//! read never blocks the case. How it cuts and joins is the [`Transport`]'s; where a scenario says it itself, that holds.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+use crate::transport::{Cutter, Transport};
 
 /// How many bytes one read takes at most.
 const READ_CHUNK: usize = 16 * 1024;
@@ -25,6 +29,15 @@ const BETWEEN_PARTS: Duration = Duration::from_micros(300);
 
 /// Up to how many parts are written with pauses.
 const PAUSED_PARTS: usize = 40;
+
+/// How many parts of a connection's writes have a pause before them where the transport cuts every write, and which of
+/// those behind them still have one. A pause lasts at least a millisecond, so that a login takes far less than the timers
+/// that cases wait for.
+const PAUSED_CUTS: usize = 40;
+const THEN_PAUSED: usize = 256;
+
+/// How many bytes a coalesced write holds back at most.
+const HELD_BYTES: usize = 1 << 20;
 
 /// What comes from a connection.
 #[derive(Debug)]
@@ -54,6 +67,13 @@ enum Output {
 #[derive(Debug)]
 pub(crate) struct Link {
     output: Option<mpsc::UnboundedSender<Output>>,
+    /// Outputs that the writer has not written.
+    unwritten: Arc<AtomicUsize>,
+    transport: Transport,
+    /// Coalesced: what waits until the case has to hear something.
+    held: Vec<u8>,
+    /// More is about to follow: what is held waits for it.
+    more: bool,
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
@@ -69,32 +89,73 @@ impl Link {
         index: usize,
         inputs: mpsc::Sender<(usize, Input)>,
         patience: Duration,
+        transport: Transport,
     ) -> std::io::Result<Self> {
         let stream = match tokio::time::timeout(patience, TcpStream::connect(address)).await {
             Ok(connected) => connected?,
             Err(_) => return Err(std::io::ErrorKind::TimedOut.into()),
         };
+        Self::over(stream, index, inputs, transport)
+    }
+
+    /// The same on a connection that is there.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub(crate) fn over(
+        stream: TcpStream,
+        index: usize,
+        inputs: mpsc::Sender<(usize, Input)>,
+        transport: Transport,
+    ) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
         let (read, write) = stream.into_split();
         let (reading, read_on) = watch::channel(true);
         let (output, outputs) = mpsc::unbounded_channel();
         let reader = tokio::spawn(read_loop(read, index, inputs, read_on));
-        let writer = tokio::spawn(write_loop(write, outputs));
-        Ok(Self { output: Some(output), reading, reader, writer })
+        let unwritten = Arc::new(AtomicUsize::new(0));
+        let writer = tokio::spawn(write_loop(write, outputs, transport, Arc::clone(&unwritten)));
+        let held = Vec::new();
+        Ok(Self { output: Some(output), unwritten, transport, held, more: false, reading, reader, writer })
     }
 
-    /// Writes `bytes` in one piece.
-    pub(crate) fn write(&self, bytes: Vec<u8>) {
-        self.put(Output::Write(bytes));
+    /// Writes `bytes` as the transport has it.
+    pub(crate) fn write(&mut self, bytes: Vec<u8>) {
+        if self.transport != Transport::Coalesced {
+            return self.put(Output::Write(bytes));
+        }
+        self.more = false;
+        self.held.extend_from_slice(&bytes);
+        if self.held.len() > HELD_BYTES {
+            self.flush();
+        }
     }
 
-    /// Writes the parts one after the other, each a segment of its own as far as TCP allows.
-    pub(crate) fn write_parts(&self, parts: Vec<Vec<u8>>) {
+    /// Writes `bytes`; another write follows without anything that has to be heard before.
+    pub(crate) fn write_before_more(&mut self, bytes: Vec<u8>) {
+        self.write(bytes);
+        self.more = true;
+    }
+
+    /// Writes the parts one after the other, each a segment of its own as far as TCP allows, whatever the transport.
+    pub(crate) fn write_parts(&mut self, parts: Vec<Vec<u8>>) {
+        self.more = false;
+        self.flush();
         self.put(Output::Parts(parts));
+    }
+
+    /// The case is about to wait: what was held back goes.
+    pub(crate) fn flush(&mut self) {
+        if !self.held.is_empty() && !self.more {
+            let held = std::mem::take(&mut self.held);
+            self.put(Output::Write(held));
+        }
     }
 
     /// Sends FIN after everything written so far, and goes on reading.
     pub(crate) fn finish(&mut self) {
+        self.more = false;
+        self.flush();
         self.put(Output::Fin);
         self.output = None;
     }
@@ -111,8 +172,14 @@ impl Link {
         self.reading.send_replace(on);
     }
 
+    /// Whether all that was written so far has reached the kernel.
+    pub(crate) fn is_written(&self) -> bool {
+        self.held.is_empty() && self.unwritten.load(Ordering::Acquire) == 0
+    }
+
     fn put(&self, output: Output) {
         if let Some(sender) = &self.output {
+            self.unwritten.fetch_add(1, Ordering::AcqRel);
             // The writer is gone after an error of the transport; the reader then reports the end.
             let _gone = sender.send(output);
         }
@@ -138,7 +205,8 @@ async fn read_loop(
             return;
         }
         let input = tokio::select! {
-            // Paused: the bytes stay in the kernel's buffer.
+            // Paused: the bytes stay in the kernel's buffer, also those that came just now.
+            biased;
             _ = read_on.wait_for(|on| !*on) => continue,
             got = read.read(&mut buffer) => match got {
                 Ok(0) => Input::End(EndHow::Fin),
@@ -153,8 +221,14 @@ async fn read_loop(
     }
 }
 
-async fn write_loop(write: OwnedWriteHalf, mut outputs: mpsc::UnboundedReceiver<Output>) {
+async fn write_loop(
+    write: OwnedWriteHalf,
+    mut outputs: mpsc::UnboundedReceiver<Output>,
+    transport: Transport,
+    unwritten: Arc<AtomicUsize>,
+) {
     let mut write = ResetUnlessFinished { write, finished: false };
+    let mut cuts = Cuts { cutter: Cutter::new(transport), parts: 0 };
     let mut next = None;
     loop {
         let output = match next.take() {
@@ -164,9 +238,11 @@ async fn write_loop(write: OwnedWriteHalf, mut outputs: mpsc::UnboundedReceiver<
                 None => return,
             },
         };
+        let mut outputs_done = 1;
         let done = match output {
+            Output::Write(bytes) if transport.cuts() => cuts.write(&mut write.write, &bytes).await,
             Output::Write(mut bytes) => {
-                next = join_waiting(&mut bytes, &mut outputs);
+                (next, outputs_done) = join_waiting(&mut bytes, &mut outputs);
                 write.write.write_all(&bytes).await
             }
             Output::Parts(parts) => write_parts(&mut write.write, parts).await,
@@ -178,19 +254,23 @@ async fn write_loop(write: OwnedWriteHalf, mut outputs: mpsc::UnboundedReceiver<
         if done.is_err() {
             return;
         }
+        unwritten.fetch_sub(outputs_done, Ordering::AcqRel);
     }
 }
 
-/// Joins what waits behind `bytes` to it: one system call for a burst. What cannot be joined is returned.
-fn join_waiting(bytes: &mut Vec<u8>, outputs: &mut mpsc::UnboundedReceiver<Output>) -> Option<Output> {
+/// Joins what waits behind `bytes` to it: one system call for a burst. Returned: what cannot be joined, and how many outputs
+/// are one now.
+fn join_waiting(bytes: &mut Vec<u8>, outputs: &mut mpsc::UnboundedReceiver<Output>) -> (Option<Output>, usize) {
+    let mut joined = 1;
     while bytes.len() < READ_CHUNK {
         match outputs.try_recv() {
             Ok(Output::Write(more)) => bytes.extend_from_slice(&more),
-            Ok(other) => return Some(other),
-            Err(_) => return None,
+            Ok(other) => return (Some(other), joined),
+            Err(_) => break,
         }
+        joined += 1;
     }
-    None
+    (None, joined)
 }
 
 /// A write half that leaves by RST when it is dropped without a FIN: the kernel then forgets what was not sent.
@@ -205,6 +285,32 @@ impl Drop for ResetUnlessFinished {
             // Where it fails the connection is gone already.
             let _failed = self.write.as_ref().set_zero_linger();
         }
+    }
+}
+
+/// What a transport that cuts has written on a connection.
+struct Cuts {
+    cutter: Cutter,
+    /// Parts so far.
+    parts: usize,
+}
+
+impl Cuts {
+    /// Every part is a write of its own, and between two the other tasks run; the first have pauses before them too, so
+    /// that they surely travel apart.
+    async fn write(&mut self, write: &mut OwnedWriteHalf, mut bytes: &[u8]) -> std::io::Result<()> {
+        for len in self.cutter.parts(bytes) {
+            if (1..PAUSED_CUTS).contains(&self.parts) || self.parts % THEN_PAUSED == THEN_PAUSED - 1 {
+                tokio::time::sleep(BETWEEN_PARTS).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+            self.parts = self.parts.wrapping_add(1);
+            let (part, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+            write.write_all(part).await?;
+            bytes = rest;
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a run remembers across its cases: the checks that no single case can make.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 
 use mpchat_proto::ids::Sid;
+
+/// Two sids that are not further apart are not drawn at random (INIT-04).
+const CLOSE: u64 = 1 << 10;
 
 /// Shared by all cases of a run.
 #[derive(Debug, Default)]
@@ -15,26 +18,40 @@ pub(crate) struct RunMemory {
 struct Inner {
     /// Sids that each instance gave out, and in which case (INIT-03).
     sids: HashMap<(usize, Sid), String>,
+    /// The same, in order (INIT-04).
+    in_order: HashMap<usize, BTreeSet<Sid>>,
     /// Sids of sessions that an earlier case or run left behind: what is heard of them does not count.
-    leftovers: HashSet<Sid>,
+    leftovers: HashSet<(usize, Sid)>,
     /// Digests of the server's key shares (LOGIN-05).
     shares: HashSet<[u8; 32]>,
 }
 
 impl RunMemory {
+    /// Another sid of the instance that is so close that sids are counted, not drawn: among some thousand
+    /// random ones, two are so close once in a billion runs.
+    pub(crate) fn neighbour(&self, instance: usize, sid: Sid) -> Option<Sid> {
+        self.with(|inner| {
+            let near = Sid(sid.0.saturating_sub(CLOSE))..=Sid(sid.0.saturating_add(CLOSE));
+            inner.in_order.get(&instance)?.range(near).copied().find(|other| *other != sid)
+        })
+    }
+
     /// Notes a sid that instance `instance` gave out in case `case`; the case that had it before, if there is one.
     pub(crate) fn give_out(&self, instance: usize, sid: Sid, case: &str) -> Option<String> {
-        self.with(|inner| inner.sids.insert((instance, sid), case.to_owned()))
+        self.with(|inner| {
+            inner.in_order.entry(instance).or_default().insert(sid);
+            inner.sids.insert((instance, sid), case.to_owned())
+        })
     }
 
     /// Marks a session as left behind.
-    pub(crate) fn leave_behind(&self, sid: Sid) {
-        self.with(|inner| inner.leftovers.insert(sid));
+    pub(crate) fn leave_behind(&self, instance: usize, sid: Sid) {
+        self.with(|inner| inner.leftovers.insert((instance, sid)));
     }
 
     /// Whether a session was left behind.
-    pub(crate) fn is_left_behind(&self, sid: Sid) -> bool {
-        self.with(|inner| inner.leftovers.contains(&sid))
+    pub(crate) fn is_left_behind(&self, instance: usize, sid: Sid) -> bool {
+        self.with(|inner| inner.leftovers.contains(&(instance, sid)))
     }
 
     /// Notes a key share; false if it was seen before.

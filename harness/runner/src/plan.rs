@@ -8,12 +8,14 @@ use mpchat_script::ast::{
     Branch, Cast, Fault, Field, Frame, Item, Loop, Need, Note, NoteKind, Payload, Scenario, Timer, Value, What,
 };
 
-use crate::program::{self, Program};
+use crate::client::roles;
+use crate::client::script::{self, Script};
+use crate::program::{self, Lifeline, Program};
 
-/// One case for a server under test.
+/// One case for a server or a client under test.
 #[derive(Debug)]
 pub struct PlannedCase {
-    /// `<area>/<behaviour>` or `<area>/<behaviour>[case]`.
+    /// `<area>/<behaviour>` or `<area>/<behaviour>[case]`; for a client `…@role`.
     pub id: String,
     /// The scenario.
     pub scenario: Arc<Scenario>,
@@ -21,9 +23,34 @@ pub struct PlannedCase {
     pub timers: Vec<Timer>,
     /// It restarts the target.
     pub restarts: bool,
+    /// It uses up sequence numbers: some ten thousand frames.
+    pub exhausts: bool,
     /// The users that it needs, in the order in which they get their identities.
     pub users: Vec<String>,
-    pub(crate) program: Program,
+    /// The user whom the client under test plays; none where a server is tested.
+    pub role: Option<String>,
+    /// The rules that the case is about and that bind its subject.
+    covers: Vec<RuleId>,
+    pub(crate) body: Body,
+}
+
+/// What is played.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Against a server.
+    Server(Program),
+    /// Against a client.
+    Client(Script),
+}
+
+impl Body {
+    /// How many times the target's patience is tried at most.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Server(program) => program.length(),
+            Self::Client(script) => script.length(),
+        }
+    }
 }
 
 impl PlannedCase {
@@ -32,15 +59,121 @@ impl PlannedCase {
         &self.scenario.front.title
     }
 
-    /// The rules that the case is about.
+    /// What is played and what is expected, line by line, where a client is tested.
+    pub fn in_words(&self) -> Option<String> {
+        match &self.body {
+            Body::Client(script) => Some(crate::client::explain::in_words(script)),
+            Body::Server(_) => None,
+        }
+    }
+
+    /// The rules that the case is about, and that bind its subject.
     pub fn covers(&self) -> &[RuleId] {
-        &self.scenario.front.covers
+        &self.covers
     }
 }
 
 /// The cases of scenarios for a server as subject, in order.
 pub fn plan(scenarios: &[Arc<Scenario>], ledger: &Ledger) -> Vec<PlannedCase> {
     scenarios.iter().filter(|s| runs_for_server(s, ledger)).flat_map(cases).collect()
+}
+
+/// The cases of scenarios for a client as subject, in order: each user that a client can play in them. What shows a client
+/// nothing but what an earlier case does is left out.
+pub fn plan_for_clients(scenarios: &[Arc<Scenario>], ledger: &Ledger, role: Option<&str>) -> Vec<PlannedCase> {
+    let mut seen = BTreeSet::new();
+    let mut planned = Vec::new();
+    for scenario in scenarios {
+        for user in roles::candidates(scenario) {
+            if role.is_none_or(|role| role == user) {
+                planned.extend(client_cases(scenario, ledger, &user, &mut seen));
+            }
+        }
+    }
+    planned
+}
+
+fn client_cases(
+    scenario: &Arc<Scenario>,
+    ledger: &Ledger,
+    role: &str,
+    seen: &mut BTreeSet<String>,
+) -> Vec<PlannedCase> {
+    let mut planned = Vec::new();
+    let front = &scenario.front;
+    for expansion in &scenario.expansions {
+        for (choice, body) in choose(&expansion.body, &|branch| harness_decides_for(front, role, branch)) {
+            let script = script::project(front, &body, role);
+            let covers = client_rules(front, &script, ledger);
+            let unfit = roles::fits(front, &script).is_err();
+            if unfit || covers.is_empty() || !seen.insert(signature(front, &script, &covers)) {
+                continue;
+            }
+            let mut facts = Facts::default();
+            facts.items(&body);
+            // Those of a server's numbers tell nothing of a client, and take long.
+            if facts.exhausts && front.clients.is_none() {
+                continue;
+            }
+            let lifelines = program::compile(front, &body).lifelines;
+            let waits = facts.timers.contains(&Timer::Login);
+            planned.push(PlannedCase {
+                id: format!("{}@{role}", with_choice(&expansion.id, &choice)),
+                users: users(scenario, &lifelines, &facts),
+                covers,
+                role: Some(role.to_owned()),
+                scenario: Arc::clone(scenario),
+                timers: if waits { vec![Timer::Login] } else { Vec::new() },
+                exhausts: facts.exhausts,
+                restarts: false,
+                body: Body::Client(script),
+            });
+        }
+    }
+    planned
+}
+
+/// Against a client the harness decides all but what the client does by itself.
+fn harness_decides_for(front: &mpchat_script::ast::Front, role: &str, branch: Option<&Branch>) -> bool {
+    match branch.and_then(|b| b.items.first()) {
+        Some(Item::Frame(frame)) => script::canonical(front, &frame.from) != role || script::is_driven(frame),
+        Some(Item::Ending(ending)) => script::canonical(front, &ending.from) != role,
+        Some(_) => true,
+        None => false,
+    }
+}
+
+/// The rules of a client that a case proves: of those that it covers or its lines name, and of those that every such frame
+/// stands for.
+fn client_rules(front: &mpchat_script::ast::Front, script: &Script, ledger: &Ledger) -> Vec<RuleId> {
+    let mut rules: Vec<RuleId> = front.covers.clone();
+    script::walk(&script.steps, &mut |step, leaf| {
+        if !matches!(step, script::Step::Elsewhere(_)) {
+            rules.extend(leaf.line.rules.iter().cloned());
+        }
+        let stands_for: &[&str] = match (step, &leaf.what) {
+            (script::Step::Drive(_) | script::Step::Await(_), program::LeafKind::Frame(frame)) => match &frame.what {
+                What::Message(message) => script::stands_for(message.kind),
+                _ => &[],
+            },
+            _ => &[],
+        };
+        rules.extend(crate::stop::rules(stands_for));
+    });
+    let mut once = BTreeSet::new();
+    rules.retain(|id| ledger.rule(id).is_some_and(|rule| rule.role.binds_client()) && once.insert(id.clone()));
+    rules
+}
+
+/// What a client sees of a case: two with the same text are one.
+fn signature(front: &mpchat_script::ast::Front, script: &Script, covers: &[RuleId]) -> String {
+    let rules: Vec<&str> = covers.iter().map(RuleId::as_str).collect();
+    let mut text = format!("{} {:?} {:?} {}\n", script.role, front.sessions, front.starts, rules.join(" "));
+    script::walk(&script.steps, &mut |_, leaf| {
+        text.push_str(&leaf.line.text);
+        text.push('\n');
+    });
+    text
 }
 
 fn runs_for_server(scenario: &Scenario, ledger: &Ledger) -> bool {
@@ -61,6 +194,7 @@ fn misbehaving(items: &[Item]) -> bool {
                 | NoteKind::StaysAway
                 | NoteKind::ShowsNothing
                 | NoteKind::Shows(_)
+                | NoteKind::Refuses { .. }
                 | NoteKind::RefusesToSend { .. }
         ),
         Item::Par(branches) | Item::Alt(branches) => branches.iter().any(|b| misbehaving(&b.items)),
@@ -73,18 +207,21 @@ fn misbehaving(items: &[Item]) -> bool {
 fn cases(scenario: &Arc<Scenario>) -> Vec<PlannedCase> {
     let mut planned = Vec::new();
     for expansion in &scenario.expansions {
-        for (choice, body) in choose(&expansion.body) {
+        for (choice, body) in choose(&expansion.body, &harness_is_the_users) {
             let id = with_choice(&expansion.id, &choice);
             let program = program::compile(&scenario.front, &body);
             let mut facts = Facts::default();
             facts.items(&body);
             planned.push(PlannedCase {
                 id,
-                users: users(scenario, &program, &facts),
+                users: users(scenario, &program.lifelines, &facts),
+                covers: scenario.front.covers.clone(),
+                role: None,
                 scenario: Arc::clone(scenario),
                 timers: facts.timers.into_iter().collect(),
+                exhausts: facts.exhausts,
                 restarts: facts.restarts || scenario.front.needs.contains(&Need::Restart),
-                program,
+                body: Body::Server(program),
             });
         }
     }
@@ -104,7 +241,9 @@ fn with_choice(id: &str, choice: &[String]) -> String {
 }
 
 /// Makes every choice that is the harness's: the labels taken, and the items that remain.
-fn choose(items: &[Item]) -> Vec<(Vec<String>, Vec<Item>)> {
+fn choose(items: &[Item], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<(Vec<String>, Vec<Item>)> {
+    let choose = |items: &[Item]| choose(items, harness_decides);
+    let blocks = |branches: &[Branch]| blocks(branches, harness_decides);
     let mut all = vec![(Vec::new(), Vec::new())];
     for item in items {
         let ways: Vec<(Vec<String>, Vec<Item>)> = match item {
@@ -136,10 +275,10 @@ fn prefixed(label: &str, ways: Vec<(Vec<String>, Vec<Item>)>) -> Vec<(Vec<String
     ways.into_iter().map(|(labels, body)| ([vec![label.to_owned()], labels].concat(), body)).collect()
 }
 
-fn blocks(branches: &[Branch]) -> Vec<(Vec<String>, Vec<Branch>)> {
+fn blocks(branches: &[Branch], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<(Vec<String>, Vec<Branch>)> {
     let mut all = vec![(Vec::new(), Vec::new())];
     for branch in branches {
-        let ways = choose(&branch.items);
+        let ways = choose(&branch.items, harness_decides);
         all = all
             .into_iter()
             .flat_map(|(labels, done): (Vec<String>, Vec<Branch>)| {
@@ -153,7 +292,8 @@ fn blocks(branches: &[Branch]) -> Vec<(Vec<String>, Vec<Branch>)> {
     all
 }
 
-fn harness_decides(branch: Option<&Branch>) -> bool {
+/// Against a server the harness decides what users do.
+fn harness_is_the_users(branch: Option<&Branch>) -> bool {
     match branch.and_then(|b| b.items.first()) {
         Some(Item::Frame(frame)) => frame.from != "server",
         Some(Item::Ending(ending)) => ending.from != "server",
@@ -172,6 +312,7 @@ fn label(branch: &Branch, n: usize) -> String {
 struct Facts {
     timers: BTreeSet<Timer>,
     restarts: bool,
+    exhausts: bool,
     named: Vec<String>,
 }
 
@@ -185,7 +326,10 @@ impl Facts {
                 Item::Par(branches) | Item::Alt(branches) => branches.iter().for_each(|b| self.items(&b.items)),
                 Item::Opt(branch) => self.items(&branch.items),
                 Item::Loop(Loop::Rounds { rounds, .. }) => rounds.iter().for_each(|r| self.items(r)),
-                Item::Loop(Loop::Until { body, .. }) => self.items(body),
+                Item::Loop(Loop::Until { body, .. }) => {
+                    self.exhausts = true;
+                    self.items(body);
+                }
             }
         }
     }
@@ -196,6 +340,7 @@ impl Facts {
                 self.timers.insert(*timer);
             }
             NoteKind::Restarts => self.restarts = true,
+            NoteKind::ClaimsRoster { roster, .. } => self.named.extend(roster.iter().cloned()),
             _ => {}
         }
     }
@@ -208,7 +353,7 @@ impl Facts {
         self.named.extend(message.of.iter().cloned());
         for fault in &message.faults {
             match fault {
-                Fault::SealedBy(name) | Fault::SealedFor(name) => self.named.push(name.clone()),
+                Fault::SealedBy(name) | Fault::SealedFor(name) | Fault::SealedTo(name) => self.named.push(name.clone()),
                 Fault::With(field, value) | Fault::After(field, value) => match value {
                     Value::Name(name) if *field == Field::Uid => self.named.push(name.clone()),
                     Value::Text(text) => self.named.extend(in_braces(text)),
@@ -222,11 +367,12 @@ impl Facts {
 }
 
 fn in_braces(text: &str) -> Vec<String> {
-    text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_lowercase()).collect()
+    let names = text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_lowercase());
+    names.filter(|name| name != "envelope" && name != "flipped").collect()
 }
 
 /// Every user of a case, lifelines first, the watcher last.
-fn users(scenario: &Scenario, program: &Program, facts: &Facts) -> Vec<String> {
+fn users(scenario: &Scenario, lifelines: &[Lifeline], facts: &Facts) -> Vec<String> {
     let front = &scenario.front;
     let mut users: Vec<String> = Vec::new();
     let mut add = |name: String| {
@@ -234,7 +380,7 @@ fn users(scenario: &Scenario, program: &Program, facts: &Facts) -> Vec<String> {
             users.push(name);
         }
     };
-    for lifeline in &program.lifelines {
+    for lifeline in lifelines {
         add(lifeline.user.clone());
     }
     let rosters = front.sessions.iter().flat_map(|(_, roster)| roster);

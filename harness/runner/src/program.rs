@@ -80,6 +80,25 @@ pub(crate) struct Program {
     pub(crate) lifelines: Vec<Lifeline>,
 }
 
+impl Program {
+    /// How many times the target's patience is tried at most, setting up and leaving included.
+    pub(crate) fn length(&self) -> usize {
+        // A user logs in (two answers and a fence), is invited, and leaves.
+        length(&self.steps) + 5 * self.lifelines.len()
+    }
+}
+
+fn length(steps: &[Step]) -> usize {
+    let of = |step: &Step| match step {
+        Step::Act(_) | Step::Expect(_) => 1,
+        Step::Par(branches) | Step::Alt(branches) => branches.iter().map(|branch| length(branch)).sum(),
+        Step::Opt(branch) => length(branch),
+        // The frames of a loop travel in bursts.
+        Step::Until(until) => length(&until.body),
+    };
+    steps.iter().map(of).sum()
+}
+
 /// Whose connection a lifeline is, and how it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lifeline {
@@ -140,7 +159,7 @@ impl Compiler<'_> {
                 self.leaf(conn, true, !subject_ends, &ending.line, steps, outline, || LeafKind::Ending(ending.clone()));
             }
             Item::Note(note) => {
-                let logs_in = note.what == NoteKind::LogsIn;
+                let logs_in = matches!(note.what, NoteKind::LogsIn | NoteKind::Connects);
                 self.leaf(&note.over, !logs_in, true, &note.line, steps, outline, || LeafKind::Note(note.clone()));
             }
             Item::Par(branches) => {

@@ -1,34 +1,45 @@
 //! All cases of a run, side by side: events come out.
 //!
 //! Cases that let timers pass do not take part in `--jobs`: they wait for the clock, not for a processor, and
-//! overlap. A case that proved nothing, or that the target refused, is run again alone at the end.
+//! overlap. A case that proved nothing, that the target refused, or during which its process died, is run again alone at
+//! the end. In several transports a case is played once in each, and has one result.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mpchat_model::{CaseResult, Event, Ledger, Level, Verdict};
+use mpchat_model::{CaseResult, Event, KnownFailures, Ledger, Level, Verdict};
 use mpchat_peer::kit::Kit;
 use mpchat_proto::crypto::Provider;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::identities::Pool;
+use crate::attempt::{DeathId, Variant};
+use crate::client::ClientSubject;
+use crate::client::bench::Bench;
+use crate::identities::{Identity, Pool};
+use crate::looks::Looks;
 use crate::memory::RunMemory;
-use crate::plan::PlannedCase;
+use crate::plan::{Body, PlannedCase};
 use crate::play::{Play, Played, Stage};
+use crate::rounds::Tally;
 use crate::snapshot::{Snapshots, difference};
 use crate::stop::Stop;
-use crate::subject::{Instances, Subject};
+use crate::subject::{Instance, Instances, Subject};
 use crate::timing::Timers;
+use crate::transport::Transport;
+use crate::variants;
 
 /// How many cases that wait for timers run beside the others.
 const TIMER_CASES: usize = 12;
 
-/// After so many cases in a row that proved nothing, each further one first looks whether anybody answers.
+/// After so many cases in a row that proved nothing, further ones first look whether anybody answers.
 const GIVING_UP: usize = 6;
+
+/// A case may take this many times the patience, and once more for each of its steps.
+const LEAST_LENGTH: usize = 12;
 
 /// How a run is made.
 pub struct RunOptions {
@@ -36,14 +47,20 @@ pub struct RunOptions {
     pub jobs: usize,
     /// How long an answer may take.
     pub patience: Duration,
+    /// The transports in which every case is played; at least one.
+    pub transports: Vec<Transport>,
     /// The target's timers.
     pub timers: Timers,
-    /// End at the first case that fails.
+    /// End at the first case that fails and is not known to.
     pub fail_fast: bool,
     /// Whether a broken SHOULD fails.
     pub level: Level,
-    /// How often every case is run.
+    /// Whether a case that proved nothing is run again, alone.
+    pub again: bool,
+    /// How often every case is run; it has one result all the same.
     pub repeat: usize,
+    /// What is known to fail.
+    pub known: KnownFailures,
     /// The primitives.
     pub provider: &'static dyn Provider,
     /// The users.
@@ -66,40 +83,65 @@ pub struct Unreachable(pub String);
 /// Runs the cases; everything that happens goes to `events`.
 ///
 /// # Errors
-/// If the subject cannot be reached or started.
+/// If the subject cannot be reached or started, or died and cannot be restarted; what was judged before was told.
 pub async fn run(
     subject: Subject,
-    cases: Vec<PlannedCase>,
+    cases: impl IntoIterator<Item: Into<Arc<PlannedCase>>>,
     options: RunOptions,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<(), Unreachable> {
+    let memory = Arc::new(RunMemory::default());
+    let client = match &subject {
+        Subject::Client(client) => Some(bench(client, &options, &memory)?),
+        _ => None,
+    };
     let instances = Instances::new(subject, Arc::clone(&options.kit), options.kit_folder.clone(), options.timers);
-    let first = instances.get(0, &[], false).await.map_err(Unreachable)?;
-    let reached = tokio::time::timeout(options.patience, tokio::net::TcpStream::connect(first.address())).await;
-    if !matches!(reached, Ok(Ok(_))) {
-        let _stopped = instances.stop().await;
-        return Err(Unreachable(format!("nothing accepts a connection on {}", first.address())));
+    let first = instances.get((0, 0), &[], false).await.map_err(Unreachable)?;
+    if client.is_none() {
+        let reached = tokio::time::timeout(options.patience, tokio::net::TcpStream::connect(first.address())).await;
+        if !matches!(reached, Ok(Ok(_))) {
+            let _stopped = instances.stop().await;
+            return Err(Unreachable(format!("nothing accepts a connection on {}", first.address())));
+        }
     }
     let pool = Pool::new(&options.kit);
     let run = Arc::new(Run {
         instances,
         pool,
-        memory: Arc::new(RunMemory::default()),
+        memory,
+        client,
         options,
         events,
         stopped: AtomicBool::new(false),
         in_vain: AtomicUsize::new(0),
+        tallies: Mutex::default(),
+        looks: tokio::sync::Mutex::default(),
+        fatal: Mutex::default(),
     });
-    run.all(cases.into_iter().map(Arc::new).collect()).await;
+    match &run.client {
+        Some(client) => run.try_client(client).await?,
+        None => run.note_slowness(&first).await,
+    }
+    run.all(cases.into_iter().map(Into::into).collect()).await;
     for notice in run.instances.stop().await {
         run.tell(Event::Notice(notice));
     }
-    Ok(())
+    let fatal = run.fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fatal.map_or(Ok(()), |why| Err(Unreachable(why)))
+}
+
+fn bench(client: &ClientSubject, options: &RunOptions, memory: &Arc<RunMemory>) -> Result<Bench, Unreachable> {
+    let (memory, ledger) = (Arc::clone(memory), Arc::clone(&options.ledger));
+    let bench =
+        Bench::new(client.clone(), &options.kit, options.provider, options.patience, options.timers, memory, ledger);
+    bench.map_err(Unreachable)
 }
 
 /// What all cases of a run share.
 struct Run {
     instances: Instances,
+    /// Where a client is tested.
+    client: Option<Bench>,
     pool: Arc<Pool>,
     memory: Arc<RunMemory>,
     options: RunOptions,
@@ -107,157 +149,362 @@ struct Run {
     stopped: AtomicBool,
     /// Cases in a row that proved nothing.
     in_vain: AtomicUsize,
+    /// Cases of which some rounds have ended, by their number.
+    tallies: Mutex<BTreeMap<usize, Tally>>,
+    looks: tokio::sync::Mutex<Looks>,
+    /// Why the run cannot go on.
+    fatal: Mutex<Option<String>>,
 }
 
 /// A case in its turn.
 struct Turn {
     case: Arc<PlannedCase>,
     number: usize,
-    /// Which repetition, from 1; 0 if there is only one.
+    /// Which repetition, from 1.
     round: usize,
+}
+
+/// A case that has to be run again, alone.
+type Unsettled = (Arc<Turn>, Vec<Variant>);
+
+/// The turns of cases that wait in one line: round by round, made when they are due, however many rounds there are.
+struct Turns {
+    cases: Vec<(usize, Arc<PlannedCase>)>,
+    rounds: usize,
+    next: AtomicUsize,
+}
+
+impl Turns {
+    fn count(&self) -> usize {
+        self.cases.len().saturating_mul(self.rounds)
+    }
+
+    fn next(&self) -> Option<Arc<Turn>> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        if next >= self.count() {
+            return None;
+        }
+        let (number, case) = self.cases.get(next % self.cases.len())?;
+        Some(Arc::new(Turn { case: Arc::clone(case), number: *number, round: next / self.cases.len() + 1 }))
+    }
 }
 
 impl Run {
     async fn all(self: &Arc<Self>, cases: Vec<Arc<PlannedCase>>) {
-        let rounds = self.options.repeat.max(1);
-        let turns: Vec<Arc<Turn>> = (1..=rounds)
-            .flat_map(|round| cases.iter().enumerate().map(move |(number, case)| (round, number, case)))
-            .map(|(round, number, case)| {
-                let round = if rounds == 1 { 0 } else { round };
-                Arc::new(Turn { case: Arc::clone(case), number, round })
-            })
-            .collect();
-        let (waiting, quick): (Vec<_>, Vec<_>) = turns.into_iter().partition(|t| !t.case.timers.is_empty());
-        let jobs = Arc::new(Semaphore::new(self.options.jobs.max(1)));
-        let timers = Arc::new(Semaphore::new(TIMER_CASES));
-        let mut tasks: JoinSet<Option<Arc<Turn>>> = JoinSet::new();
-        for (turns, permits) in [(waiting, timers), (quick, jobs)] {
-            for turn in turns {
-                let (run, permits) = (Arc::clone(self), Arc::clone(&permits));
-                tasks.spawn(async move {
-                    let _permit = permits.acquire_owned().await;
-                    run.first_time(turn).await
-                });
+        let (waiting, quick): (Vec<_>, Vec<_>) =
+            cases.into_iter().enumerate().partition(|(_, case)| !case.timers.is_empty());
+        let mut workers: JoinSet<Vec<Unsettled>> = JoinSet::new();
+        for (cases, side_by_side) in [(waiting, TIMER_CASES), (quick, self.options.jobs.max(1))] {
+            let turns = Arc::new(Turns { cases, rounds: self.rounds(), next: AtomicUsize::new(0) });
+            for _ in 0..side_by_side.min(turns.count()) {
+                workers.spawn(Arc::clone(self).work(Arc::clone(&turns)));
             }
         }
-        let mut again: BTreeMap<(usize, usize), Arc<Turn>> = BTreeMap::new();
-        while let Some(joined) = tasks.join_next().await {
-            match joined {
-                Ok(Some(turn)) => {
-                    again.insert((turn.round, turn.number), turn);
+        let mut again: BTreeMap<(usize, usize), Unsettled> = BTreeMap::new();
+        while let Some(unsettled) = workers.join_next().await {
+            match unsettled {
+                Ok(unsettled) => {
+                    again.extend(unsettled.into_iter().map(|(turn, v)| ((turn.round, turn.number), (turn, v))));
                 }
-                Ok(None) => {}
-                Err(error) => self.tell(Event::Notice(format!("a case ended in a panic of the suite itself: {error}"))),
+                Err(error) => self.give_up(format!("the suite itself failed: {error}")),
             }
         }
-        for turn in again.into_values() {
-            if !self.stopped.load(Ordering::Relaxed) {
-                let (played, seconds, notes) = self.play(&turn).await;
-                self.finish(&turn, played, seconds, notes);
+        self.again(again.into_values().collect()).await;
+        // What ended early has cases that were not run as often as they should: their rounds count all the same.
+        let unfinished = std::mem::take(&mut *self.tallies.lock().unwrap_or_else(PoisonError::into_inner));
+        unfinished.into_values().filter_map(Tally::result).for_each(|result| self.judged(result));
+    }
+
+    fn rounds(&self) -> usize {
+        self.options.repeat.max(1)
+    }
+
+    /// Takes turns until there is none left. Returned are those that have to be run again, alone.
+    async fn work(self: Arc<Self>, turns: Arc<Turns>) -> Vec<Unsettled> {
+        let mut again = Vec::new();
+        while let Some(turn) = turns.next().filter(|_| !self.stopped.load(Ordering::Relaxed)) {
+            if let Some(variants) = self.first_time(&turn).await {
+                again.push((turn, variants));
             }
         }
+        again
+    }
+
+    /// Runs again, alone, what proved nothing when others ran. A death that no case repeats alone is a finding all the
+    /// same: the first case that ran when it happened cannot pass.
+    async fn again(&self, cases: Vec<Unsettled>) {
+        let mut died: BTreeMap<DeathId, String> = BTreeMap::new();
+        let mut suspects = Vec::new();
+        for (turn, first) in cases {
+            if self.stopped.load(Ordering::Relaxed) && !self.is_given_up() {
+                break;
+            }
+            let (mut variants, mut deaths, mut repeats) = (Vec::new(), BTreeMap::new(), false);
+            for variant in first {
+                deaths.extend(variant.deaths.clone());
+                if !variant.is_unsettled() {
+                    variants.push(variant);
+                } else if self.is_given_up() {
+                    variants.push(variant.not_settled("not run again alone: the run could not go on"));
+                } else {
+                    deaths.extend(self.died_before(&turn).await);
+                    let alone = self.play(&turn, variant.transport).await;
+                    repeats |= !alone.deaths.is_empty();
+                    variants.push(variant.again(alone));
+                }
+            }
+            if deaths.is_empty() {
+                self.finish(&turn, variants).await;
+            } else {
+                suspects.push((turn, variants, deaths, repeats));
+            }
+        }
+        for (_, _, deaths, _) in &suspects {
+            died.extend(deaths.clone());
+        }
+        for (_, _, deaths, _) in suspects.iter().filter(|(_, _, _, repeats)| *repeats) {
+            died.retain(|id, _| !deaths.contains_key(id));
+        }
+        for (turn, mut variants, deaths, _) in suspects {
+            for id in deaths.keys() {
+                if let (Some(death), Some(variant)) = (died.remove(id), variants.first_mut()) {
+                    variant.died_once(&death);
+                }
+            }
+            self.finish(&turn, variants).await;
+        }
+    }
+
+    /// A death that nobody saw before the case begins.
+    async fn died_before(&self, turn: &Turn) -> Option<(DeathId, String)> {
+        let instance = self.instance(turn).await.ok()?;
+        match instance.revive(false).await {
+            Ok(death) => death.map(|death| ((instance.number(), instance.deaths().len().saturating_sub(1)), death)),
+            Err(error) => {
+                self.give_up(error);
+                None
+            }
+        }
+    }
+
+    async fn instance(&self, turn: &Turn) -> Result<Instance, String> {
+        self.instances.get(instance_of(turn), &turn.case.timers, turn.case.restarts).await
     }
 
     /// Runs a case among others. Returned: it has to be run again, alone.
-    async fn first_time(&self, turn: Arc<Turn>) -> Option<Arc<Turn>> {
-        if self.stopped.load(Ordering::Relaxed) {
-            return None;
+    async fn first_time(&self, turn: &Turn) -> Option<Vec<Variant>> {
+        self.tell(Event::CaseStarted { id: turn.case.id.clone() });
+        let mut variants = Vec::new();
+        for transport in &self.options.transports {
+            variants.push(self.play(turn, *transport).await);
         }
-        self.tell(Event::CaseStarted { id: self.id(&turn) });
-        let (played, seconds, notes) = self.play(&turn).await;
-        if matches!(played.end, Err(Stop::Inconclusive(_) | Stop::Refused(_)))
-            && self.in_vain.load(Ordering::Relaxed) < GIVING_UP
-        {
-            return Some(turn);
+        let died = variants.iter().any(|v| !v.deaths.is_empty());
+        let in_vain = variants.iter().any(Variant::is_unsettled) && self.in_vain.load(Ordering::Relaxed) < GIVING_UP;
+        if died || self.options.again && in_vain {
+            return Some(variants);
         }
-        self.finish(&turn, played, seconds, notes);
+        self.finish(turn, variants).await;
         None
     }
 
-    async fn play(&self, turn: &Turn) -> (Played, f64, Vec<String>) {
-        let began = Instant::now();
+    /// Ends the run: no further case is begun.
+    fn give_up(&self, why: String) {
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    async fn play(&self, turn: &Turn, transport: Transport) -> Variant {
+        let start = Instant::now();
         let mut notes = Vec::new();
-        let played = match self.stage(turn, &mut notes).await {
+        let mut deaths = BTreeMap::new();
+        let mut began = false;
+        if let Some(client) = &self.client {
+            let (played, notes) = self.play_client(client, turn, transport).await;
+            let in_vain = matches!(played.end, Err(Stop::Inconclusive(_)));
+            self.note_end(in_vain);
+            return Variant { transport, played, seconds: start.elapsed().as_secs_f64(), notes, deaths, began: true };
+        }
+        let played = match self.stage(turn, transport).await {
             Ok((stage, lent)) => {
+                began = true;
                 let users = turn.case.users.iter().cloned().zip(lent.users.iter().cloned()).collect();
-                let front = Arc::new(turn.case.scenario.front.clone());
                 let instance = stage.instance.clone();
-                let play = Play::new(stage, front, &turn.case.program, users);
-                let limit = self.limit(turn);
-                let played = match tokio::time::timeout(limit, play.run(&turn.case.program)).await {
-                    Ok(played) => played,
-                    Err(_) => Played::nothing(Stop::Inconclusive(format!("not at its end after {limit:?}"))),
-                };
-                if let Ok(Some(death)) = instance.revive().await {
+                let before = instance.deaths().len();
+                let played = self.play_on(turn, stage, users).await;
+                match instance.revive(played.end.is_err()).await {
+                    Ok(Some(death)) => self.tell(Event::Notice(format!("{}: {death}; started again", turn.case.id))),
+                    Ok(None) => {}
+                    Err(error) => self.give_up(error),
+                }
+                for (n, death) in instance.deaths().into_iter().enumerate().skip(before) {
                     notes.push(death.clone());
-                    self.tell(Event::Notice(format!("{}: {death}", turn.case.id)));
+                    deaths.insert((instance.number(), n), death);
+                }
+                if turn.case.restarts {
+                    let notices = self.instances.stop_own(instance_of(turn)).await;
+                    notices.into_iter().for_each(|notice| self.tell(Event::Notice(notice)));
                 }
                 played
             }
             Err(stop) => Played::nothing(stop),
         };
-        let in_vain = matches!(played.end, Err(Stop::Inconclusive(_)));
+        let in_vain = deaths.is_empty() && matches!(played.end, Err(Stop::Inconclusive(_)));
+        self.note_end(in_vain);
+        Variant { transport, played, seconds: start.elapsed().as_secs_f64(), notes, deaths, began }
+    }
+
+    /// Counts cases in a row that proved nothing.
+    fn note_end(&self, in_vain: bool) {
         if in_vain {
             self.in_vain.fetch_add(1, Ordering::Relaxed);
         } else {
             self.in_vain.store(0, Ordering::Relaxed);
         }
-        (played, began.elapsed().as_secs_f64(), notes)
+    }
+
+    /// The client has to be able to log in: else nothing can be judged.
+    async fn try_client(&self, client: &Bench) -> Result<(), Unreachable> {
+        let lent = self.pool.lend(1).await;
+        let user = lent.as_ref().and_then(|lent| lent.users.first()).cloned();
+        let user = user.ok_or_else(|| Unreachable("the kit has no users".to_owned()))?;
+        client.looks_alive(user).await.map_err(Unreachable)
+    }
+
+    async fn play_client(&self, client: &Bench, turn: &Turn, transport: Transport) -> (Played, Vec<String>) {
+        let Some(lent) = self.pool.lend(turn.case.users.len()).await else {
+            let few = format!("the kit has fewer than {} users", turn.case.users.len());
+            return (Played::nothing(Stop::Skip(few)), Vec::new());
+        };
+        let users = turn.case.users.iter().cloned().zip(lent.users.iter().cloned()).collect();
+        client.play(&turn.case, transport, users, self.limit(turn)).await
+    }
+
+    /// Plays a case in a task of its own: a panic of the suite ends just that, and proves nothing.
+    async fn play_on(&self, turn: &Turn, stage: Stage, users: BTreeMap<String, Arc<Identity>>) -> Played {
+        let (case, limit) = (Arc::clone(&turn.case), self.limit(turn));
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let front = Arc::new(case.scenario.front.clone());
+            let Body::Server(program) = &case.body else {
+                return Played::nothing(Stop::Skip("it is about a client".to_owned()));
+            };
+            Play::new(stage, front, program, users).run(program, limit).await
+        });
+        match task.join_next().await {
+            Some(Ok(played)) => played,
+            Some(Err(error)) => Played::nothing(Stop::Inconclusive(format!("the suite itself failed: {error}"))),
+            None => Played::nothing(Stop::Inconclusive("the suite itself failed".to_owned())),
+        }
     }
 
     /// The longest that a case may take: what a target does that dribbles ends there.
     fn limit(&self, turn: &Turn) -> Duration {
         let timers: Duration = turn.case.timers.iter().map(|t| self.options.timers.get(*t) * 8).sum();
-        self.options.patience * 12 + timers
+        let length = u32::try_from(LEAST_LENGTH + turn.case.body.length()).unwrap_or(u32::MAX);
+        self.options.patience.saturating_mul(length).saturating_add(timers)
     }
 
-    async fn stage(&self, turn: &Turn, notes: &mut Vec<String>) -> Result<(Stage, crate::identities::Lent), Stop> {
+    async fn stage(&self, turn: &Turn, transport: Transport) -> Result<(Stage, crate::identities::Lent), Stop> {
         let case = &turn.case;
         if case.restarts {
             self.instances.can_restart().map_err(|why| Stop::Skip(why.to_owned()))?;
         }
-        let key = turn.number + turn.round * 1_000_000;
-        let instance = self.instances.get(key, &case.timers, case.restarts).await.map_err(Stop::Inconclusive)?;
-        if self.in_vain.load(Ordering::Relaxed) >= GIVING_UP && !self.answers_anybody(&instance).await {
+        let instance = self.instance(turn).await.map_err(Stop::Inconclusive)?;
+        if self.in_vain.load(Ordering::Relaxed) >= GIVING_UP && !self.looks_alive(&instance).await {
             return Err(Stop::Inconclusive("not run: the target answers nobody any more".to_owned()));
         }
         let lent = self.pool.lend(case.users.len()).await;
         let lent = lent.ok_or_else(|| Stop::Skip(format!("the kit has fewer than {} users", case.users.len())))?;
-        let _ = notes;
         let timers = instance.timers;
         let stage = Stage {
             instance,
             provider: self.options.provider,
             server_key: self.options.kit.server_public().clone(),
             patience: self.options.patience,
+            transport,
             timers,
             memory: Arc::clone(&self.memory),
         };
         Ok((stage, lent))
     }
 
-    async fn answers_anybody(&self, instance: &crate::subject::Instance) -> bool {
+    /// How long a user needs to log in and be answered, when nothing else goes on.
+    async fn note_slowness(&self, instance: &Instance) {
+        let began = Instant::now();
+        if self.answers_anybody(instance).await {
+            self.instances.note_slowness(began.elapsed()).await;
+        }
+    }
+
+    /// Looks whether anybody is answered, if a look is due: one at a time, as all would find the same.
+    async fn looks_alive(&self, instance: &Instance) -> bool {
+        let mut looks = self.looks.lock().await;
+        if !looks.is_due() {
+            return false;
+        }
+        let answered = self.answers_anybody(instance).await;
+        looks.note(answered);
+        answered
+    }
+
+    async fn answers_anybody(&self, instance: &Instance) -> bool {
         let Some(lent) = self.pool.lend(1).await else { return false };
         let users = lent.users.iter().map(|u| (crate::play::WATCHER.to_owned(), Arc::clone(u))).collect();
         let stage = Stage {
             instance: instance.clone(),
             provider: self.options.provider,
             server_key: self.options.kit.server_public().clone(),
-            patience: self.options.patience.min(Duration::from_secs(1)),
+            patience: self.options.patience,
+            transport: Transport::Plain,
             timers: instance.timers,
             memory: Arc::clone(&self.memory),
         };
         Play::looks_alive(stage, users).await
     }
 
-    fn id(&self, turn: &Turn) -> String {
-        if turn.round == 0 { turn.case.id.clone() } else { format!("{} #{}", turn.case.id, turn.round) }
+    async fn finish(&self, turn: &Turn, variants: Vec<Variant>) {
+        let result = |v: Variant| (v.transport, self.result(turn, v.played, v.seconds, v.notes));
+        let results: Vec<(Transport, CaseResult)> = variants.into_iter().map(result).collect();
+        let is_bad = results.iter().any(|(_, r)| r.verdict > Verdict::Known);
+        let control = if is_bad && !self.options.transports.contains(&Transport::Plain) {
+            Some(result(self.play(turn, Transport::Plain).await.died_alone()).1)
+        } else {
+            None
+        };
+        if let Some(result) = variants::merge(results, control.as_ref()) {
+            self.round_ended(turn, result);
+        }
     }
 
-    fn finish(&self, turn: &Turn, played: Played, seconds: f64, notes: Vec<String>) {
-        let result = self.result(turn, played, seconds, notes);
-        if self.options.fail_fast && result.verdict > Verdict::Known {
+    fn round_ended(&self, turn: &Turn, result: CaseResult) {
+        // What is known to fail ends nothing; whether it is known is said of all rounds together.
+        let mut judged = result.clone();
+        self.options.known.judge(&mut judged);
+        if self.options.fail_fast && judged.verdict > Verdict::Known {
             self.stopped.store(true, Ordering::Relaxed);
+        }
+        if self.rounds() == 1 {
+            return self.judged(result);
+        }
+        self.tell(Event::RoundFinished { id: result.id.clone(), round: turn.round });
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let tally = tallies.entry(turn.number).or_default();
+        tally.take(turn.round, result);
+        if tally.ended() == self.rounds() {
+            let whole = tallies.remove(&turn.number).and_then(Tally::result);
+            drop(tallies);
+            whole.into_iter().for_each(|result| self.judged(result));
+        }
+    }
+
+    /// Tells of a case that has ended, in the light of the known failures.
+    fn judged(&self, mut result: CaseResult) {
+        for problem in self.options.known.judge(&mut result) {
+            self.tell(Event::PatternProblem(problem));
         }
         self.tell(Event::CaseFinished(Box::new(result)));
     }
@@ -265,11 +512,12 @@ impl Run {
     fn result(&self, turn: &Turn, played: Played, seconds: f64, notes: Vec<String>) -> CaseResult {
         let case = &turn.case;
         let mut result = CaseResult {
-            id: self.id(turn),
+            id: case.id.clone(),
             title: case.title().to_owned(),
             covers: case.covers().to_vec(),
             violates: Vec::new(),
             verdict: Verdict::Pass,
+            accepted: None,
             evidence: played.evidence,
             seconds,
             step: None,
@@ -278,20 +526,26 @@ impl Run {
             transcript: Some(played.transcript),
             frames: Vec::new(),
             notes,
+            rounds: None,
             reproduce: self.options.reproduce.replace("{id}", &case.id),
         };
-        match played.end {
+        let end = match (played.end, played.warning) {
+            (Err(Stop::Refused { breach: Some(breach), .. }), _) => Err(Stop::Fail(breach)),
+            (Ok(()), Some(warning)) => Err(Stop::Fail(Box::new(warning))),
+            (end, _) => end,
+        };
+        match end {
             Ok(()) => self.compare_snapshot(&case.id, &mut result),
             Err(Stop::Fail(finding)) => {
                 // A MAY cannot be broken: what is found in its name is a frame that no rule allows.
                 let should = |id| self.options.ledger.rule(id).is_some_and(|rule| rule.level == Level::Should);
                 let only_should = !finding.rules.is_empty() && finding.rules.iter().all(should);
+                let warns = only_should || case.scenario.front.level == Some(Level::Should);
                 let mut rules = finding.rules;
                 let mut seen = std::collections::BTreeSet::new();
                 rules.retain(|rule| seen.insert(rule.clone()));
                 result.violates = rules;
-                result.verdict =
-                    if only_should && self.options.level == Level::Must { Verdict::Pass } else { Verdict::Fail };
+                result.verdict = if warns && self.options.level == Level::Must { Verdict::Pass } else { Verdict::Fail };
                 result.step = finding.step.map(|line| format!("line {}: {}", line.number, line.text));
                 result.expected = Some(finding.expected);
                 result.got = Some(finding.got);
@@ -302,7 +556,7 @@ impl Run {
                 result.got = Some(why);
                 result.frames = played.frames;
             }
-            Err(Stop::Skip(why) | Stop::Refused(why)) => {
+            Err(Stop::Skip(why) | Stop::Refused { why, .. }) => {
                 result.verdict = Verdict::Skipped;
                 result.got = Some(why);
                 result.transcript = None;
@@ -334,4 +588,9 @@ impl Run {
         // Nobody listens any more when the caller has given up the run.
         let _unheard = self.events.send(event);
     }
+}
+
+/// Which instance a case has for itself, if it needs one: another one each round, since rounds run side by side.
+fn instance_of(turn: &Turn) -> (usize, usize) {
+    (turn.number, turn.round)
 }

@@ -76,7 +76,7 @@ impl Snapshots {
     pub fn files(&self) -> Vec<(String, String)> {
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         for (id, transcript) in &self.cases {
-            let scenario = id.split('[').next().unwrap_or(id);
+            let scenario = id.split(['[', '@']).next().unwrap_or(id);
             let text = files
                 .entry(format!("{}.snap", scenario.replace('/', "__")))
                 .or_insert_with(|| format!("---\nsource: harness/runner\nexpression: transcripts of {scenario}\n---"));
@@ -137,6 +137,7 @@ mod tests {
         snapshots.accept("a/b", "sequenceDiagram\n    x\n");
         snapshots.accept("a/b[c d=1]", "sequenceDiagram\n    == y\n");
         snapshots.accept("a/bc", "sequenceDiagram\n");
+        snapshots.accept("a/bc@alice", "sequenceDiagram\n    z\n");
         let files = snapshots.files();
         assert_eq!(files.len(), 2);
         let read = Snapshots::parse(files.iter().map(|(n, t)| (n.as_str(), t.as_str()))).unwrap();

@@ -12,8 +12,14 @@ pub(crate) enum Stop {
     Inconclusive(String),
     /// What the case needs is missing.
     Skip(String),
-    /// The target refused for lack of a resource (PAY-07): run again alone, then skipped.
-    Refused(String),
+    /// The target refused, as for lack of a resource (PAY-07): run again alone, where nobody else needs any. Then it is a
+    /// breach if so little is never refused, or else skipped.
+    Refused {
+        /// What was refused.
+        why: String,
+        /// What it is a breach of.
+        breach: Option<Box<Finding>>,
+    },
 }
 
 /// A broken rule, and where.

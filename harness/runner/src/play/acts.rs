@@ -86,6 +86,7 @@ impl Play {
         if let Some(login) = crafted.login {
             let login = Arc::new(login);
             conn.drawn_login = true;
+            conn.bad_login = conn.violating;
             conn.phase = Phase::Requested(Arc::clone(&login));
             if let Some(kept) = keep.and_then(|name| self.kept.get_mut(&name)) {
                 kept.login = Some(login);
@@ -93,6 +94,7 @@ impl Play {
         }
         let Some(conn) = self.conns.get_mut(number) else { return };
         conn.joined.extend_from_slice(&crafted.bytes);
+        conn.mid_frame |= message.faults.iter().any(|fault| matches!(fault, Fault::Only(_)));
         if message.delivery.contains(&Delivery::Joined) {
             return;
         }
@@ -118,6 +120,13 @@ impl Play {
             return;
         };
         let sid = crafted.header.sid;
+        if let Some(conn) = self.conns.get_mut(number) {
+            conn.last_sent = Some(kind);
+            if kind == Kind::MsgReq {
+                conn.longest_msg = conn.longest_msg.max(crafted.payload.len());
+            }
+            conn.malformed_request = faulty && matches!(kind, Kind::InitReq | Kind::CloseReq | Kind::MsgReq);
+        }
         let logged_in = self.conns.get(number).is_some_and(|c| c.logged_in);
         if faulty && is_violation(message, kind, logged_in, &crafted.payload) {
             self.mark_violating(number);
@@ -134,9 +143,11 @@ impl Play {
             Kind::MsgReq => conn.books.said(sid, crafted.text.as_deref().unwrap_or_default()),
             Kind::InitReq => conn.books.inits.push_back(name),
             Kind::CloseReq => conn.books.asked_to_close(sid),
-            Kind::InviteRes if crafted.payload == b"Accept" => {
+            Kind::InviteRes => {
+                // INIT-08: the first decision counts, and only on the connection that got the invitation.
+                let open = conn.invited_to.remove(&sid);
                 let session = self.sessions.values_mut().find(|s| s.sid == Some(sid) && !s.live && !s.over);
-                if let Some(session) = session.filter(|s| s.invited.contains(&user)) {
+                if let Some(session) = session.filter(|_| open && crafted.payload == b"Accept") {
                     session.accepted.insert(user);
                 }
             }
@@ -240,15 +251,26 @@ impl Play {
         }
     }
 
+    /// Before anything is waited for: a transport that joins lets go of what it holds back.
+    pub(crate) fn flush_held(&mut self) {
+        self.conns.iter_mut().for_each(|conn| conn.link.flush());
+    }
+
     /// Sends a frame of the harness's own on a logged-in connection.
     pub(crate) fn say(&mut self, number: usize, kind: Kind, sid: Sid, payload: &[u8]) {
-        let Some(conn) = self.conns.get_mut(number) else { return };
+        let Some(conn) = self.conns.get_mut(number).filter(|conn| !conn.mid_frame) else { return };
         let (Some(sqn), Some(transfer)) = (conn.next_out(), conn.transfer()) else { return };
         let Some(typ) = mpchat_proto::frame::FrameType::from_code(kind.code()) else { return };
         let header = mpchat_proto::frame::Header::for_payload(typ, sqn, sid, conn.uid, payload.len(), false);
         let bytes = transfer.outgoing.seal(&header, payload, None);
         conn.last_out = sqn;
-        conn.link.write(bytes);
+        // Behind step 4 of a login that no diagram shows there is always a question.
+        let is_fourth_step = !conn.logged_in && !conn.drawn_login && matches!(conn.phase, Phase::Ready(_));
+        if is_fourth_step && kind == Kind::StatusRes {
+            conn.link.write_before_more(bytes);
+        } else {
+            conn.link.write(bytes);
+        }
     }
 
     /// Whether the next status_req on a connection is a line of the diagram.

@@ -15,6 +15,7 @@ use crate::books::StatusOwner;
 use crate::link::{EndHow, Input};
 use crate::stop::Stop;
 
+use super::diagnose::{self, Moment};
 use super::render::hex_start;
 use super::world::{Happening, Heard, Phase, Suspicion};
 use super::{MAX_HEARD_BYTES, Play};
@@ -22,13 +23,19 @@ use super::{MAX_HEARD_BYTES, Play};
 impl Play {
     /// Waits for the next input until `deadline` and digests it; false if the deadline came first.
     pub(crate) async fn hear(&mut self, deadline: Instant) -> Result<bool, Stop> {
+        self.flush_held();
         let received = tokio::time::timeout_at(deadline.into(), self.inputs.recv()).await;
         let Ok(Some((conn, input))) = received else { return Ok(false) };
-        match input {
-            Input::Bytes(bytes) => self.digest(conn, &bytes)?,
-            Input::End(how) => self.stream_ended(conn, how)?,
-        }
+        self.take_in(conn, input)?;
         Ok(true)
+    }
+
+    /// Digests what came from a connection.
+    pub(crate) fn take_in(&mut self, number: usize, input: Input) -> Result<(), Stop> {
+        match input {
+            Input::Bytes(bytes) => self.digest(number, &bytes),
+            Input::End(how) => self.stream_ended(number, how),
+        }
     }
 
     fn digest(&mut self, number: usize, bytes: &[u8]) -> Result<(), Stop> {
@@ -47,7 +54,10 @@ impl Play {
             let mut frame = match checked {
                 Ok(None) => return Ok(()),
                 Ok(Some(frame)) => frame.to_vec(),
-                Err(error) => return Err(self.bad_header(number, &error)),
+                Err(error) => {
+                    let stop = self.bad_header(number, &error);
+                    return self.answers_violation(number, &error.to_string()).then_some(()).ok_or(stop);
+                }
             };
             self.open(number, &mut frame)?;
         }
@@ -57,6 +67,13 @@ impl Play {
     /// Opens one whole frame with the keys of the connection's phase.
     fn open(&mut self, number: usize, frame: &mut [u8]) -> Result<(), Stop> {
         let sealed = frame.to_vec();
+        let no_login = self
+            .conns
+            .get(number)
+            .is_some_and(|c| c.bad_login && matches!(c.phase, Phase::Requested(_)) || matches!(c.phase, Phase::Raw));
+        if no_login && self.answers_violation(number, &hex_start(frame)) {
+            return Ok(());
+        }
         let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
         conn.last_in = conn.last_in.saturating_add(1);
         match &conn.phase {
@@ -76,7 +93,7 @@ impl Play {
                     self.opened(number, decode(&sealed), payload)
                 }
                 Err(_) => {
-                    let (rules, what) = transfer.diagnose(&sealed);
+                    let (rules, what) = transfer.diagnose(&sealed, matches!(conn.phase, Phase::Half(_)));
                     let expected = "a mac that is right under the transfer key, the nonce and the 24 header bytes";
                     Err(self.monitor(number, rules, expected, format!("{what}: {}", hex_start(&sealed))))
                 }
@@ -91,7 +108,7 @@ impl Play {
         self.log_heard(number, &heard);
         self.check_format(number, &heard)?;
         let of_leftover = matches!(heard.kind, Kind::MsgReq | Kind::CloseRes) && header.sid != Sid::NONE;
-        if of_leftover && self.stage.memory.is_left_behind(header.sid) {
+        if of_leftover && self.stage.memory.is_left_behind(self.stage.instance.number(), header.sid) {
             self.answer_leftover(number, &heard);
             return Ok(());
         }
@@ -100,12 +117,57 @@ impl Play {
             return Ok(());
         }
         self.note_timers(number, &heard);
+        self.compare_with_what_was_told(number, &heard);
         let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
         conn.queue.push_back(Happening::Frame(heard));
         self.rejudge(number)
     }
 
+    fn in_login(&self, number: usize) -> bool {
+        self.conns.get(number).is_some_and(|conn| !conn.logged_in)
+    }
+
+    /// Whether the user of a connection had another one before it in this case.
+    fn is_later_connection(&self, number: usize) -> bool {
+        let user = self.conns.get(number).map(|conn| &conn.user);
+        self.conns.iter().take(number).any(|earlier| Some(&earlier.user) == user)
+    }
+
+    /// Notes a frame that answers a violation: whether the server closes now tells which rule that breaks.
+    fn answers_violation(&mut self, number: usize, what: &str) -> bool {
+        let Some(conn) = self.conns.get_mut(number).filter(|conn| conn.violating) else { return false };
+        conn.answered.get_or_insert_with(|| what.to_owned());
+        true
+    }
+
+    /// A response that answers nothing: one with another sid than what is owed breaks a rule of its own; true if it
+    /// answers a violation, and what it breaks is not known yet.
+    fn answers_nothing(&mut self, number: usize, heard: &Heard, owed: &[Sid], expected: &str) -> Result<bool, Stop> {
+        match diagnose::misaddressed(heard, owed) {
+            Some((rules, what)) => Err(self.monitor(number, rules, expected, what.to_owned())),
+            None => Ok(self.answers_violation(number, heard.kind.word())),
+        }
+    }
+
+    /// A violation was answered, and then the connection was closed: no answer was due (MTP-13).
+    fn closed_with_an_answer(&self, number: usize) -> Result<(), Stop> {
+        let Some(conn) = self.conns.get(number) else { return Ok(()) };
+        let Some(answer) = &conn.answered else { return Ok(()) };
+        let name = &conn.name;
+        let awaited =
+            self.candidates(name).first().and_then(|n| self.expectations.get(*n)).map(|e| e.leaf.line.clone());
+        let step = awaited.or_else(|| self.nearest_line(name));
+        let own = step.as_ref().map(|line| line.rules.clone()).unwrap_or_default();
+        let general = crate::stop::rules(&["MTP-13"]);
+        let rules = if conn.logged_in { [general, own].concat() } else { [own, general].concat() };
+        let got = format!("{name} heard {answer}, and then the end");
+        Err(crate::stop::Finding { rules, step, expected: "the end, without an answer".to_owned(), got }.stop())
+    }
+
     fn stream_ended(&mut self, number: usize, how: EndHow) -> Result<(), Stop> {
+        if !self.unjudged {
+            self.closed_with_an_answer(number)?;
+        }
         let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
         conn.ended = Some(how);
         let (detached, name) = (conn.detached, conn.name.clone());
@@ -139,8 +201,13 @@ impl Play {
             Kind::StatusReq | Kind::InviteReq if !heard.payload.is_empty() && heard.kind == Kind::InviteReq => {
                 &["INIT-05", "PAY-01"]
             }
+            Kind::StatusReq if self.in_login(number) => &["LOGIN-17", "STAT-02"],
             Kind::StatusReq => &["STAT-02", "PAY-01"],
-            Kind::MsgReq => &["PAY-02", "MSG-03"],
+            Kind::MsgReq => match error {
+                payload::PayloadError::NotUtf8 { .. } => &["PAY-01", "MSG-03"],
+                payload::PayloadError::EmptyLine { .. } => &["MSG-03", "MSG-05"],
+                _ => &["PAY-02", "MSG-03"],
+            },
             Kind::InitRes | Kind::CloseRes | Kind::MsgRes if heard.payload.is_empty() => &["PAY-03"],
             _ => &["PAY-01"],
         };
@@ -157,6 +224,16 @@ impl Play {
             Kind::StatusRes => uid != Uid::SERVER && heard.header.sid == Sid::NONE,
             _ => false,
         };
+        let asked = || self.conns.get(number).is_some_and(|c| c.books.asked_sids().iter().any(|sid| *sid != Sid::NONE));
+        if wrong && heard.kind == Kind::StatusRes && asked() {
+            let got = format!("status_res of {} with sid 0", self.name_of(uid));
+            return Err(self.monitor(
+                number,
+                &["STAT-04", "MTP-21"],
+                "a member's status_res with the session's sid",
+                got,
+            ));
+        }
         if wrong {
             let expected = match heard.kind {
                 Kind::InviteReq => "the inviter's uid",
@@ -167,7 +244,8 @@ impl Play {
         }
         if heard.kind == Kind::StatusReq && heard.header.sid != Sid::NONE {
             let got = format!("sid {}", heard.header.sid);
-            return Err(self.monitor(number, &["PAY-05", "STAT-08"], "status_req with sid 0", got));
+            let rules: &[&str] = if self.in_login(number) { &["LOGIN-17", "PAY-05"] } else { &["PAY-05", "STAT-08"] };
+            return Err(self.monitor(number, rules, "status_req with sid 0", got));
         }
         Ok(())
     }
@@ -183,6 +261,10 @@ impl Play {
                     StatusOwner::Background => return Ok(Filed::Background),
                     StatusOwner::Drawn => {}
                     StatusOwner::Nobody => {
+                        let owed = conn.books.asked_sids();
+                        if self.answers_nothing(number, heard, &owed, "an answer with the sid of its status_req")? {
+                            return Ok(Filed::Background);
+                        }
                         let got = format!("another status_res for sid {}", self.session_name(sid));
                         let rules = if sid == Sid::NONE { ["STAT-01", "STAT-07"] } else { ["STAT-04", "STAT-07"] };
                         return Err(self.monitor(number, &rules, "one answer a status_req", got));
@@ -192,10 +274,22 @@ impl Play {
             Kind::MsgRes => {
                 let owed = conn.books.owes_text(sid);
                 heard.about = conn.books.text_answered(sid);
+                if let Some(text) = heard.about.as_ref().and_then(|text| self.texts.get_mut(text)) {
+                    text.failed |= heard.payload != b"OK";
+                }
                 if !owed {
-                    let violating = conn.violating;
+                    let owed = conn.books.owed_sids();
+                    if self.answers_nothing(number, heard, &owed, "msg_res with the sid of its msg_req")? {
+                        return Ok(Filed::Background);
+                    }
                     let got = format!("an msg_res for {} that answers nothing", self.session_name(sid));
-                    let rules: &[&str] = if violating { &["MTP-13"] } else { &["MSG-07", "MSG-13"] };
+                    let rules: &[&str] = if self.conns.get(number).is_some_and(|c| c.last_sent == Some(Kind::MsgRes)) {
+                        &["PAY-06", "MSG-07"]
+                    } else if self.is_later_connection(number) {
+                        &["MSG-13", "MSG-07"]
+                    } else {
+                        &["MSG-07", "MSG-13"]
+                    };
                     return Err(self.monitor(number, rules, "one msg_res a msg_req", got));
                 }
                 self.check_decided(number, heard);
@@ -203,7 +297,10 @@ impl Play {
             Kind::InitRes => match conn.books.inits.pop_front() {
                 Some(name) => heard.about = Some(name),
                 None => {
-                    let rules: &[&str] = if conn.violating { &["MTP-13"] } else { &["INIT-11"] };
+                    if self.answers_violation(number, "init_res") {
+                        return Ok(Filed::Background);
+                    }
+                    let rules = &["INIT-11"];
                     let got = "an init_res that answers nothing".to_owned();
                     return Err(self.monitor(number, rules, "one init_res an init_req", got));
                 }
@@ -213,6 +310,9 @@ impl Play {
             Kind::InviteReq if conn.books.closed.contains(&sid) => {
                 let got = format!("invite_req for {} after its close", self.session_name(sid));
                 return Err(self.monitor(number, &["CLOSE-05"], "nothing more of a closed session", got));
+            }
+            Kind::InviteReq => {
+                conn.invited_to.insert(sid);
             }
             Kind::StatusReq if !self.drawn_probe(number) => {
                 self.answer_probe(number);
@@ -230,7 +330,11 @@ impl Play {
             heard.answers_close = conn.books.close_answered(sid);
         }
         if !ok && !heard.answers_close {
-            let rules: &[&str] = if conn.violating { &["MTP-13"] } else { &["CLOSE-08", "CLOSE-05"] };
+            let owed = conn.books.closing_sids();
+            if self.answers_nothing(number, heard, &owed, "close_res with the sid of its close_req")? {
+                return Ok(());
+            }
+            let rules = &["CLOSE-08", "CLOSE-05"];
             let got = "a close_res with an error text that answers nothing".to_owned();
             return Err(self.monitor(number, rules, "one close_res a close_req", got));
         }
@@ -240,7 +344,8 @@ impl Play {
         }
         if ok && let Some((name, _)) = self.session_by_sid(sid) {
             let name = name.clone();
-            if let Some(session) = self.sessions.get_mut(&name) {
+            // While it is pending, the notice may be of one invitation only (INIT-17).
+            if let Some(session) = self.sessions.get_mut(&name).filter(|session| session.live) {
                 session.over = true;
             }
         }
@@ -355,7 +460,17 @@ impl Play {
     }
 
     fn bad_header(&mut self, number: usize, error: &HeaderError) -> Stop {
-        self.monitor(number, &[error.rule()], "a header as the specification has it", error.to_string())
+        let moment = match self.conns.get(number).map(|conn| &conn.phase) {
+            Some(Phase::Raw | Phase::Requested(_)) => Moment::Step2,
+            Some(Phase::Half(_)) => Moment::Step3,
+            _ => Moment::LoggedIn,
+        };
+        self.monitor(
+            number,
+            &diagnose::header(moment, error),
+            "a header as the specification has it",
+            error.to_string(),
+        )
     }
 
     /// A breach that a monitor found.

@@ -18,6 +18,12 @@ use super::world::Happening;
 /// How long silence is listened to where no fence is possible.
 const QUIET: Duration = Duration::from_millis(60);
 
+/// How long the end of a connection is awaited on which a violation was answered.
+const AFTER_AN_ANSWER: Duration = Duration::from_millis(500);
+
+/// What is said of a target that serves nobody while one client does not read.
+const HELD_UP: &str = " while somebody does not read; answered as soon as that connection was reset";
+
 impl Play {
     /// Performs a note: an act or a check.
     pub(crate) async fn perform_note(&mut self, thread: usize, leaf: &Arc<Leaf>) -> Result<(), Stop> {
@@ -43,6 +49,9 @@ impl Play {
                 self.log_in_again(leaf).await?;
                 self.last_act = Instant::now();
             }
+            NoteKind::Connects => {
+                let _number = self.connection(&leaf.conn).await?;
+            }
             NoteKind::TimeoutPasses { timer, half } => self.timer_passes(thread, leaf, *timer, *half).await?,
             NoteKind::Restarts => self.restart().await?,
             NoteKind::StopsReading | NoteKind::ReadsAgain => {
@@ -56,6 +65,7 @@ impl Play {
             | NoteKind::StaysAway
             | NoteKind::ShowsNothing
             | NoteKind::Shows(_)
+            | NoteKind::Refuses { .. }
             | NoteKind::RefusesToSend { .. } => {
                 return Err(Stop::Skip("the line is about a client as subject".to_owned()));
             }
@@ -183,9 +193,10 @@ impl Play {
         let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
         let line = self.checking.as_ref().map(|c| c.line.clone());
         let mut found = line.as_ref().map(|l| l.rules.clone()).unwrap_or_default();
-        found.extend(rules(blame::unexpected(happening)));
+        found.extend(rules(self.unexpected_rules(happening)));
         let got = format!("{name} heard {}", self.describe(happening));
-        Finding { rules: found, step: line, expected: format!("{name} hears nothing"), got }.stop()
+        let finding = Finding { rules: found, step: line, expected: format!("{name} hears nothing"), got };
+        self.or_refusal(number, happening, Box::new(finding))
     }
 
     /// A fence was not answered in time: somebody's fault, or is the target gone?
@@ -201,9 +212,31 @@ impl Play {
                 found.extend(rules(&["STAT-01", "MTP-18"]));
                 Finding { rules: found, step: line, expected: "status_res Online".to_owned(), got }.stop()
             }
-            Ok(false) => Stop::Inconclusive(format!("{got}, and nothing is answered any more")),
+            Ok(false) => match self.is_held_up_by_a_reader().await {
+                Ok(true) => self.finding(&["MTP-18"], None, "status_res Online", got + HELD_UP),
+                Ok(false) => Stop::Inconclusive(format!("{got}, and nothing is answered any more")),
+                Err(stop) => stop,
+            },
             Err(stop) => stop,
         }
+    }
+
+    /// Whether a target that answers nobody answers again once those are gone who do not read.
+    async fn is_held_up_by_a_reader(&mut self) -> Result<bool, Stop> {
+        let deaf: Vec<usize> = (0..self.conns.len())
+            .filter(|n| self.conns.get(*n).is_some_and(|c| !c.reading && c.ended.is_none()))
+            .collect();
+        for number in &deaf {
+            if let Some(conn) = self.conns.get_mut(*number) {
+                conn.link.reset();
+                conn.ended = Some(crate::link::EndHow::Reset);
+            }
+        }
+        // What comes now is due to the reset.
+        let before = std::mem::replace(&mut self.unjudged, true);
+        let alive = if deaf.is_empty() { Ok(false) } else { self.is_alive().await };
+        self.unjudged = before;
+        alive
     }
 
     /// Asks a background question.
@@ -243,7 +276,7 @@ impl Play {
         let numbers: Vec<usize> =
             (0..self.conns.len()).filter(|n| self.conns.get(*n).is_some_and(|c| c.can_ask())).collect();
         let asked: Vec<(usize, u64)> = numbers.iter().map(|n| (*n, self.ask(*n, Sid::NONE))).collect();
-        let deadline = Instant::now() + self.stage.patience.min(Duration::from_secs(2));
+        let deadline = Instant::now() + self.stage.patience;
         loop {
             let answered = asked.iter().any(|(n, id)| self.conns.get(*n).is_some_and(|c| c.books.has_answer(*id)));
             if answered {
@@ -268,6 +301,10 @@ impl Play {
             .max();
         let deadline = (before.max(timer.unwrap_or(before))) + self.stage.patience;
         while self.progress == before {
+            // Whoever answers a violation instead of closing will hardly close any more.
+            let soon = Instant::now() + AFTER_AN_ANSWER.min(self.stage.patience);
+            let answered = self.conns.iter().any(|conn| conn.answered.is_some() && conn.ended.is_none());
+            let deadline = if answered { deadline.min(soon) } else { deadline };
             if !self.hear(deadline).await? {
                 return self.nothing_came(before).await;
             }
@@ -281,13 +318,21 @@ impl Play {
             return Err(Stop::Inconclusive("the diagram cannot go on, although nothing is expected".to_owned()));
         };
         let held: Vec<String> = self.conns.iter().filter_map(|c| c.queue.front().map(|h| self.describe(h))).collect();
-        let alive = self.is_alive().await?;
+        // Somebody else first: a question on a connection of the case may be what a faulty target waits for.
+        let alive = self.watcher_is_served().await? || self.is_alive().await?;
         if self.progress != before {
             return Ok(());
         }
-        let mut got = format!("nothing within {:?}", self.stage.patience);
+        let answer = self.conns.iter().find(|c| c.name == leaf.conn && c.answered.is_some());
+        let mut got = match answer.and_then(|conn| conn.answered.as_ref()) {
+            Some(answer) => format!("{answer}, and the connection stays open"),
+            None => format!("nothing within {:?}", self.stage.patience),
+        };
         if !held.is_empty() {
             got.push_str(&format!("; held back as not yet due: {}", held.join("; ")));
+        }
+        if !alive && self.is_held_up_by_a_reader().await? {
+            return Err(self.finding(&["MTP-18"], Some(&leaf.line), &self.describe_leaf(&leaf), got + HELD_UP));
         }
         if !alive {
             return Err(Stop::Inconclusive(format!(
@@ -296,14 +341,28 @@ impl Play {
             )));
         }
         let mut found = leaf.line.rules.clone();
-        found.extend(rules(blame::missing(&leaf)));
+        if found.is_empty() {
+            found.extend(rules(blame::missing(&leaf)));
+        }
         got.push_str(", although a later status_req was answered");
-        Err(Finding { rules: found, step: Some(leaf.line.clone()), expected: self.describe_leaf(&leaf), got }.stop())
+        let finding =
+            Box::new(Finding { rules: found, step: Some(leaf.line.clone()), expected: self.describe_leaf(&leaf), got });
+        // What waits to be due may be a refusal of just this.
+        let waits = self.conns.iter().enumerate().find_map(|(n, c)| Some((n, c.queue.front()?.clone())));
+        if self.may_be_refused_unseen(&leaf) {
+            let why = "a request that was perhaps refused".to_owned();
+            return Err(Stop::Refused { why, breach: Some(finding) });
+        }
+        Err(match waits {
+            Some((number, happening)) => self.or_refusal(number, &happening, finding),
+            None => Stop::Fail(finding),
+        })
     }
 
     /// Where no rule orders two connections, asks until users that ended their connection are offline (STAT-04).
     pub(crate) async fn settle(&mut self) -> Result<(), Stop> {
         while let Some(user) = self.unsettled.pop() {
+            self.await_end_of_all(&user).await?;
             if self.surely_online(&user) {
                 continue;
             }
@@ -315,6 +374,10 @@ impl Play {
                 let Some((live, members)) = self.answer_to(asker, id).await? else { break };
                 if !live || members.contains(&(uid, false)) {
                     break;
+                }
+                if !members.is_empty() && members.iter().all(|(member, _)| *member != uid) {
+                    let got = format!("an answer about the session that leaves {user} out");
+                    return Err(self.finding(&["STAT-04", "STAT-06"], None, "one status_res a participant", got));
                 }
                 if Instant::now() > deadline {
                     let got = format!("{user} is still Online for others after its connection ended");
@@ -340,6 +403,10 @@ impl Play {
 
     /// At the end nobody may hear anything more.
     pub(crate) async fn check_all_quiet(&mut self) -> Result<(), Stop> {
+        if let Some(conn) = self.conns.iter().find(|conn| conn.answered.is_some()) {
+            let got = format!("{} heard {}", conn.name, conn.answered.as_deref().unwrap_or_default());
+            return Err(self.finding(&["MTP-13"], None, "no answer to what breaks a rule", got));
+        }
         self.fence_acted(None).await?;
         let all: Vec<usize> =
             (0..self.conns.len()).filter(|n| self.conns.get(*n).is_some_and(|c| c.can_ask())).collect();
@@ -348,12 +415,9 @@ impl Play {
             if let Some(next) = self.conns.get(number).and_then(|c| c.queue.front()).cloned() {
                 let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
                 let got = format!("{name} heard {}", self.describe(&next));
-                return Err(self.finding(
-                    blame::unexpected(&next),
-                    None,
-                    "nothing after the last line of the diagram",
-                    got,
-                ));
+                let expected = "nothing after the last line of the diagram".to_owned();
+                let finding = Finding { rules: rules(self.unexpected_rules(&next)), step: None, expected, got };
+                return Err(self.or_refusal(number, &next, Box::new(finding)));
             }
         }
         Ok(())

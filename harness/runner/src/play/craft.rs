@@ -1,18 +1,19 @@
 //! Making the bytes of a frame, right or wrong as the diagram says.
 
 use mpchat_proto::envelope;
-use mpchat_proto::frame::{ETK_LEN, HEADER_LEN, Header, MAC_LEN, MIN_LEN};
+use mpchat_proto::frame::{ETK_LEN, Header, MAC_LEN, MIN_LEN};
 use mpchat_proto::ids::{Sid, Uid};
 use mpchat_proto::keys::FrameCipher;
 use mpchat_script::ast::{Fault, Field, Kind, Message, Payload, SessionRef, Value};
 use rand::Rng;
 use std::time::Instant;
 
+use crate::forge::{self, Meanings, way_of, with};
 use crate::stop::Stop;
 
 use super::Play;
 use super::compare::text_of;
-use super::login::{Login, sealed_payload};
+use super::login::Login;
 use super::world::{Phase, Session, Text};
 
 /// A frame ready to be written.
@@ -33,7 +34,7 @@ impl Play {
         let (payload, text) = self.craft_payload(number, message)?;
         let etk = is_login || with(message, Field::Etk).is_some();
         let mut header = self.craft_header(number, message, payload.len(), etk);
-        self.apply_header_faults(number, message, &mut header)?;
+        forge::header_faults(&self.meanings(number), message, &mut header)?;
         let mut login = None;
         let etk_bytes = if etk {
             let (made, bytes) = self.craft_etk(message)?;
@@ -47,7 +48,7 @@ impl Play {
             None => self.seal(number, message, login.as_ref(), &header, &payload, etk_bytes.as_ref()),
         };
         for fault in &message.faults {
-            self.damage(number, fault, etk, &mut bytes)?;
+            forge::damage(&self.meanings(number), fault, etk, &mut bytes)?;
         }
         if let Some(login) = &mut login {
             login.request.clone_from(&bytes);
@@ -136,154 +137,19 @@ impl Play {
         }
     }
 
-    fn apply_header_faults(&self, number: usize, message: &Message, header: &mut Header) -> Result<(), Stop> {
-        for fault in &message.faults {
-            let Fault::With(field, value) = fault else { continue };
-            let narrow = |bytes: &[u8]| bytes.iter().rev().take(2).rev().fold(0, |n: u16, b| n << 8 | u16::from(*b));
-            let wide = |bytes: &[u8]| bytes.iter().fold(0, |n: u64, b| n << 8 | u64::from(*b));
-            if matches!(field, Field::Payload | Field::Etk | Field::Key | Field::Epd | Field::Mac) {
-                continue;
-            }
-            let bytes = self.value(number, *field, value)?;
-            match field {
-                Field::Ver => header.ver = narrow(&bytes),
-                Field::Typ => header.typ = narrow(&bytes),
-                Field::Len => header.len = narrow(&bytes),
-                Field::Sqn => header.sqn = narrow(&bytes),
-                Field::Sid => header.sid = Sid(wide(&bytes)),
-                Field::Uid => header.uid = Uid(wide(&bytes)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Changes after sealing.
-    fn damage(&self, number: usize, fault: &Fault, etk: bool, bytes: &mut Vec<u8>) -> Result<(), Stop> {
-        match fault {
-            Fault::After(field, value) | Fault::With(field @ (Field::Epd | Field::Mac), value) => {
-                let range = range_of(*field, bytes.len(), etk);
-                let new = self.value(number, *field, value)?;
-                let new = match (field, new.len()) {
-                    (Field::Epd | Field::Mac | Field::Etk | Field::Payload, _) => new,
-                    (_, n) if n >= range.len() => new.get(n - range.len()..).unwrap_or_default().to_vec(),
-                    (_, n) => [vec![0; range.len() - n], new].concat(),
-                };
-                bytes.splice(range, new);
-            }
-            Fault::Flip(field, place) => {
-                let range = range_of(*field, bytes.len(), etk);
-                let place = place.map_or(range.end.saturating_sub(1), |n| range.start + n);
-                if !range.contains(&place) {
-                    return Err(Stop::Skip(format!("the frame has no byte {place} to flip")));
-                }
-                if let Some(byte) = bytes.get_mut(place) {
-                    *byte ^= 0xff;
-                }
-            }
-            Fault::Only(n) => bytes.truncate(*n),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The bytes of a value, as wide as its field where that is fixed.
-    fn value(&self, number: usize, field: Field, value: &Value) -> Result<Vec<u8>, Stop> {
-        let conn = self.conns.get(number);
-        let wide = matches!(field, Field::Sid | Field::Uid);
-        let number_bytes = |n: u64| if wide { n.to_be_bytes().to_vec() } else { (n as u16).to_be_bytes().to_vec() };
-        Ok(match value {
-            Value::Number(n) => number_bytes(*n),
-            Value::Hex(bytes) => bytes.clone(),
-            Value::Text(text) => self.fill_in(text).into_bytes(),
-            Value::Kind(kind) => kind.code().to_be_bytes().to_vec(),
-            Value::Last(back) => number_bytes(u64::from(conn.map_or(0, |c| c.last_out)).wrapping_sub(*back)),
-            Value::Next(ahead) => number_bytes(u64::from(conn.and_then(|c| c.next_out()).unwrap_or(0)) + ahead),
-            Value::Name(name) => {
-                let sid = match name.as_str() {
-                    "none" => Some(Sid::NONE),
-                    "unknown" => Some(self.unknown_sid),
-                    _ => self.sessions.get(name).and_then(|s| s.sid),
-                };
-                let uid = self.uid_of(name).map(|u| u.0);
-                let found = if field == Field::Uid { uid.or(sid.map(|s| s.0)) } else { sid.map(|s| s.0).or(uid) };
-                number_bytes(found.ok_or_else(|| Stop::Skip(format!("`{name}` stands for no number")))?)
-            }
-            Value::Way(way) => match (way.as_str(), field) {
-                ("zero", Field::Mac) => vec![0; MAC_LEN],
-                ("zero", _) => vec![0; ETK_LEN],
-                ("short", Field::Mac) => vec![0x5a; MAC_LEN - 1],
-                ("long", Field::Mac) => vec![0x5a; MAC_LEN + 4],
-                ("short", Field::Etk) => vec![0x5a; ETK_LEN - 1],
-                ("long", Field::Etk) => vec![0x5a; ETK_LEN + 1],
-                _ => vec![0x5a; if field == Field::Mac { MAC_LEN } else { ETK_LEN }],
-            },
-        })
-    }
-
-    /// `{bob}` is bob's uid text, `{BOB}` the same in capitals.
-    fn fill_in(&self, text: &str) -> String {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
-            let Some((name, behind)) = after.split_once('}') else {
-                filled.push('{');
-                rest = after;
-                continue;
-            };
-            match self.uid_of(&name.to_lowercase()) {
-                Some(uid) if name.chars().any(char::is_uppercase) => filled.push_str(&uid.to_string().to_uppercase()),
-                Some(uid) => filled.push_str(&uid.to_string()),
-                None => {
-                    filled.push('{');
-                    filled.push_str(name);
-                    filled.push('}');
-                }
-            }
-            rest = behind;
-        }
-        filled.push_str(rest);
-        filled
-    }
-
     fn craft_etk(&mut self, message: &Message) -> Result<(Login, [u8; ETK_LEN]), Stop> {
         let way = with(message, Field::Etk).and_then(way_of).unwrap_or_default();
-        let mut tk = vec![
-            0;
-            match way {
-                "short" => 31,
-                "long" => 33,
-                _ => 32,
-            }
-        ];
+        let mut tk = vec![0; forge::share_len(way)];
         self.rng.fill_bytes(&mut tk);
         let login = Login::new(self.stage.provider, tk.clone());
-        let server = self.stage.server_key.clone();
-        let etk = match way {
-            "other-key" => {
-                let somebody = self.users.values().next().cloned();
-                let somebody = somebody.ok_or_else(|| Stop::Skip("nobody else's key is known".to_owned()))?;
-                somebody.public(self.stage.provider).oaep_encrypt(&mut self.rng, &tk)
-            }
-            "sha1" => crate::other_padding::oaep_sha1(&server, &mut self.rng, &tk),
-            "pkcs1" => crate::other_padding::pkcs1(&server, &mut self.rng, &tk),
-            "random" => {
-                let mut bytes = [0; ETK_LEN];
-                self.rng.fill_bytes(&mut bytes);
-                // Below every modulus, so that only the padding can be wrong.
-                bytes[0] = 0;
-                bytes
-            }
-            "zero" => [0; ETK_LEN],
-            _ => server.oaep_encrypt(&mut self.rng, &tk),
-        };
+        let other = self.users.values().next().map(|somebody| somebody.public(self.stage.provider));
+        let etk = forge::etk(way, &mut self.rng, &tk, &self.stage.server_key, other)?;
         Ok((login, etk))
     }
 
     fn craft_payload(&mut self, number: usize, message: &Message) -> Result<(Vec<u8>, Option<String>), Stop> {
         if let Some(value) = with(message, Field::Payload) {
-            return Ok((self.value(number, Field::Payload, value)?, None));
+            return Ok((forge::value(&self.meanings(number), Field::Payload, value)?, None));
         }
         let user = self.conns.get(number).map(|c| c.user.clone()).unwrap_or_default();
         Ok(match (&message.payload, message.kind) {
@@ -321,7 +187,14 @@ impl Play {
         let roster = self.sessions.get(&session).map(Session::roster).unwrap_or_default();
         let others = roster.into_iter().filter(|name| name != author);
         let lines = others.zip(lines.iter().cloned()).collect();
-        let text = Text { author: author.to_owned(), session, lines, answered: Default::default(), at: Instant::now() };
+        let text = Text {
+            author: author.to_owned(),
+            session,
+            lines,
+            answered: Default::default(),
+            at: Instant::now(),
+            failed: false,
+        };
         self.texts.insert(key.to_owned(), text);
     }
 
@@ -362,6 +235,7 @@ impl Play {
             lines: Default::default(),
             answered: Default::default(),
             at: Instant::now(),
+            failed: false,
         };
         let mut payload = Vec::new();
         for recipient in recipients {
@@ -381,34 +255,36 @@ impl Play {
     }
 }
 
-/// The value of `with FIELD …`, if the line has one.
-pub(crate) fn with(message: &Message, field: Field) -> Option<&Value> {
-    message.faults.iter().find_map(|fault| match fault {
-        Fault::With(f, value) if *f == field => Some(value),
-        _ => None,
-    })
+/// What words mean on one connection.
+struct OnConnection<'a> {
+    play: &'a Play,
+    number: usize,
 }
 
-fn way_of(value: &Value) -> Option<&str> {
-    match value {
-        Value::Way(way) => Some(way),
-        _ => None,
+impl Play {
+    fn meanings(&self, number: usize) -> impl Meanings {
+        OnConnection { play: self, number }
     }
 }
 
-/// Where a field stands in a frame of `len` bytes.
-fn range_of(field: Field, len: usize, etk: bool) -> std::ops::Range<usize> {
-    let epd = sealed_payload(len, etk);
-    let range = match field {
-        Field::Ver => 0..2,
-        Field::Typ => 2..4,
-        Field::Len => 4..6,
-        Field::Sqn => 6..8,
-        Field::Sid => 8..16,
-        Field::Uid => 16..HEADER_LEN,
-        Field::Mac => epd.end..epd.end + MAC_LEN,
-        Field::Etk => len.saturating_sub(ETK_LEN)..len,
-        Field::Payload | Field::Epd | Field::Key => epd,
-    };
-    range.start.min(len)..range.end.min(len)
+impl Meanings for OnConnection<'_> {
+    fn uid(&self, name: &str) -> Option<Uid> {
+        self.play.uid_of(name)
+    }
+
+    fn sid(&self, name: &str) -> Option<Sid> {
+        match name {
+            "none" => Some(Sid::NONE),
+            "unknown" => Some(self.play.unknown_sid),
+            _ => self.play.sessions.get(name).and_then(|s| s.sid),
+        }
+    }
+
+    fn last_number(&self) -> u16 {
+        self.play.conns.get(self.number).map_or(0, |c| c.last_out)
+    }
+
+    fn next_number(&self) -> Option<u16> {
+        self.play.conns.get(self.number).and_then(|c| c.next_out())
+    }
 }

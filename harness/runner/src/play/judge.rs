@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use mpchat_script::ast::{Kind, NoteKind};
+use std::sync::Arc;
+
+use mpchat_script::ast::{Frame, Kind, NoteKind, Payload, Timer, What};
 
 use crate::program::{Leaf, LeafKind};
 use crate::stop::{Finding, Stop, rules};
@@ -92,7 +94,11 @@ impl Play {
         if is_line && self.upcoming_in_branches(&name).iter().any(|leaf| self.compare_later(leaf, happening)) {
             return Ok(false);
         }
-        Err(self.unexpected(number, &candidates, happening))
+        let found = self.unexpected(number, &candidates, happening);
+        Err(match found {
+            Stop::Fail(finding) => self.or_refusal(number, happening, finding),
+            other => other,
+        })
     }
 
     /// Step 3 of a login that the diagram leaves half way: it is due, and nobody answers it.
@@ -158,6 +164,9 @@ impl Play {
                 return Err(self.monitor(number, &["INIT-03", "CLOSE-04"], "a sid that was never given out", got));
             }
         }
+        if let Some(other) = self.stage.memory.neighbour(self.stage.instance.number(), sid) {
+            self.warn(&["INIT-04"], "sids that nobody can foresee", format!("sid {sid} after {other}"));
+        }
         let session = self.sessions.entry(name.to_owned()).or_default();
         if heard.kind == Kind::InitRes {
             session.live = true;
@@ -177,6 +186,58 @@ impl Play {
         .stop()
     }
 
+    /// A rule that is more to the point than those of the step: an end instead of an error text (PAY-04), a text that is
+    /// nearly the one that is due (PAY-01).
+    fn more_than_the_step(&self, number: usize, leaf: &Leaf, happening: &Happening) -> &'static [&'static str] {
+        let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return &[] };
+        match happening {
+            Happening::End(_) => {
+                let malformed = self.conns.get(number).is_some_and(|conn| conn.malformed_request);
+                if message.payload == Some(Payload::Error) && malformed { &["PAY-04"] } else { &[] }
+            }
+            Happening::Frame(heard) => {
+                let ok_is_due = message.payload != Some(Payload::Error) && message.kind == heard.kind;
+                let is_response = matches!(heard.kind, Kind::InitRes | Kind::MsgRes | Kind::CloseRes);
+                let nearly = heard.payload != b"OK" && heard.payload.trim_ascii().eq_ignore_ascii_case(b"OK");
+                if ok_is_due && is_response && nearly { &["PAY-01"] } else { &[] }
+            }
+        }
+    }
+
+    /// What a frame or an end out of turn breaks; while a timer is waited for, it is that timer which is early.
+    pub(crate) fn unexpected_rules(&self, happening: &Happening) -> &'static [&'static str] {
+        let ended = matches!(happening, Happening::End(_));
+        let kind = match happening {
+            Happening::Frame(heard) => Some(heard.kind),
+            Happening::End(_) => None,
+        };
+        if let Happening::Frame(heard) = happening
+            && heard.kind == Kind::CloseRes
+            && self.is_being_closed_before_it_is_live(heard)
+        {
+            return &["CLOSE-08", "CLOSE-05"];
+        }
+        match self.timer {
+            Some(Timer::Invite) if matches!(kind, Some(Kind::CloseRes | Kind::InitRes)) => {
+                if kind == Some(Kind::CloseRes) { &["INIT-08", "CLOSE-05"] } else { &["INIT-08", "INIT-11"] }
+            }
+            Some(Timer::Answer) if ended => &["MSG-12", "MTP-18"],
+            Some(Timer::Login) if ended => &["LOGIN-10", "MTP-18"],
+            _ => blame::unexpected(happening),
+        }
+    }
+
+    /// Whether somebody has asked to close a session that is not live.
+    fn is_being_closed_before_it_is_live(&self, heard: &Heard) -> bool {
+        let sid = heard.header.sid;
+        let live = self.session_by_sid(sid).is_some_and(|(_, session)| session.live);
+        let asked = |conn: &super::world::Conn| {
+            conn.last_sent == Some(Kind::CloseReq) && conn.uid == heard.header.uid
+                || conn.books.closing_sids().contains(&sid)
+        };
+        !live && self.conns.iter().any(asked)
+    }
+
     /// Something came that nothing expects: whose fault, and of which rule.
     fn unexpected(&self, number: usize, candidates: &[usize], happening: &Happening) -> Stop {
         let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
@@ -187,20 +248,21 @@ impl Play {
             .filter_map(|e| self.compare(&e.leaf, happening).err().map(|m| (m, &e.leaf)))
             .max_by_key(|(m, _)| m.closeness);
         if let Some((mismatch, leaf)) = nearest {
-            let mut found = leaf.line.rules.clone();
+            let mut found = rules(self.more_than_the_step(number, leaf, happening));
+            found.extend(leaf.line.rules.clone());
             found.extend(rules(mismatch.rules));
             if found.is_empty() {
                 found.extend(rules(blame::missing(leaf)));
             }
             if found.is_empty() {
-                found.extend(rules(blame::unexpected(happening)));
+                found.extend(rules(self.unexpected_rules(happening)));
             }
             return Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }
                 .stop();
         }
         if let Some(note) = self.checking.as_ref().filter(|note| note.conn == name) {
             let mut found = note.line.rules.clone();
-            found.extend(rules(blame::unexpected(happening)));
+            found.extend(rules(self.unexpected_rules(happening)));
             let expected = if matches!(&note.what, LeafKind::Note(n) if n.what == NoteKind::StillServed) {
                 format!("{name} is still served")
             } else {
@@ -214,7 +276,7 @@ impl Play {
         match before_act {
             Some(leaf) if matches!(leaf.what, LeafKind::Note(_)) => {
                 let mut found = leaf.line.rules.clone();
-                found.extend(rules(blame::unexpected(happening)));
+                found.extend(rules(self.unexpected_rules(happening)));
                 Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }.stop()
             }
             Some(leaf) if self.compare(leaf, happening).is_ok() => {
@@ -224,11 +286,31 @@ impl Play {
                 Finding { rules: found, step: Some(leaf.line.clone()), expected, got }.stop()
             }
             _ => {
-                let step = self.nearest_line(&name);
-                let found = rules(blame::unexpected(happening));
-                let expected = format!("nothing for {name} at this point");
+                // An end or a refusal out of turn takes the place of what is awaited elsewhere.
+                let awaited = self.oldest_waiting().filter(|_| is_refusal(happening)).map(|e| Arc::clone(&e.leaf));
+                let mut found = awaited.as_ref().map(|leaf| leaf.line.rules.clone()).unwrap_or_default();
+                // What nobody else caused is the effect of the frame that broke a rule.
+                if self.conns.iter().enumerate().any(|(n, conn)| n != number && conn.violating) {
+                    found.extend(rules(&["MTP-13"]));
+                }
+                found.extend(rules(self.unexpected_rules(happening)));
+                let expected = match &awaited {
+                    Some(leaf) => format!("{}, and nothing for {name} at this point", leaf.line.text),
+                    None => format!("nothing for {name} at this point"),
+                };
+                let step = awaited.map(|leaf| leaf.line.clone()).or_else(|| self.nearest_line(&name));
                 Finding { rules: found, step, expected, got }.stop()
             }
+        }
+    }
+}
+
+/// An error text, or the end of the connection.
+fn is_refusal(happening: &Happening) -> bool {
+    match happening {
+        Happening::End(_) => true,
+        Happening::Frame(heard) => {
+            matches!(heard.kind, Kind::InitRes | Kind::MsgRes | Kind::CloseRes) && heard.payload != b"OK"
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use mpchat_proto::crypto::Provider;
-use mpchat_proto::frame::{self, FrameType, HEADER_LEN, Header, MAC_LEN};
+use mpchat_proto::frame::{self, FrameType, Header};
 use mpchat_proto::ids::{Sid, Uid};
-use mpchat_proto::keys::{DirectionKeys, FrameCipher};
+use mpchat_proto::keys::FrameCipher;
 use rand::Rng;
 
+use crate::schedule;
 use crate::stop::Stop;
 
 use super::Play;
@@ -15,10 +16,7 @@ use super::arrive::decode;
 use super::render::hex_start;
 use super::world::{Conn, Phase};
 
-const C2S: &[u8] = b"c2s";
-const S2C: &[u8] = b"s2c";
-
-/// A login request that was sent: what its answer has to be opened with.
+/// A login request, seen from who sent it, or swapped from who got it: what the frames of the login are sealed with.
 pub(crate) struct Login {
     /// The client's key share; 32 bytes unless the request is made wrong.
     pub(crate) tk: Vec<u8>,
@@ -31,11 +29,8 @@ pub(crate) struct Login {
 impl Login {
     /// Login keys from a key share of any length.
     pub(crate) fn new(provider: &dyn Provider, tk: Vec<u8>) -> Self {
-        let cipher = |direction| {
-            let keys = derive(provider, &[0; 32], &[&tk], &[b"mpchat/1.0 login ", direction]);
-            FrameCipher::new(provider, &keys)
-        };
-        Self { outgoing: cipher(C2S), incoming: cipher(S2C), request: Vec::new(), tk }
+        let (outgoing, incoming) = schedule::login(provider, &tk);
+        Self { outgoing, incoming, request: Vec::new(), tk }
     }
 }
 
@@ -45,28 +40,6 @@ pub(crate) struct Transfer {
     pub(crate) incoming: FrameCipher,
     /// The keys before them, for frames sealed with the wrong ones.
     pub(crate) login: Arc<Login>,
-}
-
-impl Transfer {
-    /// Which rule a frame breaks that does not open: by what it opens with instead.
-    pub(crate) fn diagnose(&self, sealed: &[u8]) -> (&'static [&'static str], &'static str) {
-        let opens = |cipher: &FrameCipher, bytes: &[u8]| cipher.open_in_place(&mut bytes.to_vec(), false).is_ok();
-        if opens(&self.login.incoming, sealed) {
-            return (&["LOGIN-04"], "a frame sealed with the login key");
-        }
-        if opens(&self.outgoing, sealed) {
-            return (&["LOGIN-04", "MTP-12"], "a frame sealed with the key of the other direction");
-        }
-        (&["MTP-10", "MTP-11", "MTP-12", "LOGIN-04"], "a frame with a wrong mac")
-    }
-}
-
-fn derive(provider: &dyn Provider, salt: &[u8], ikm: &[&[u8]], info: &[&[u8]]) -> DirectionKeys {
-    let mut okm = [0; 44];
-    provider.hkdf_sha256(salt, ikm, info, &mut okm);
-    let (mut key, mut iv) = ([0; 32], [0; 12]);
-    key.iter_mut().chain(&mut iv).zip(okm).for_each(|(to, from)| *to = from);
-    DirectionKeys::new(key, iv)
 }
 
 impl Conn {
@@ -107,9 +80,9 @@ impl Play {
         let payload = match login.incoming.open_in_place(frame, true) {
             Ok(payload) => payload.to_vec(),
             Err(_) => {
+                let (rules, what) = login.diagnose(sealed);
                 let expected = "a login response whose mac is right under the login key of direction s2c";
-                let got = format!("a wrong mac: {}", hex_start(sealed));
-                return Err(self.monitor(number, &["LOGIN-04", "MTP-10", "MTP-12"], expected, got));
+                return Err(self.monitor(number, rules, expected, format!("{what}: {}", hex_start(sealed))));
             }
         };
         let etk = sealed.get(sealed.len().saturating_sub(frame::ETK_LEN)..).unwrap_or_default();
@@ -142,18 +115,7 @@ impl Play {
     }
 
     fn transfer_keys(&self, login: &Arc<Login>, sk: &[u8], response: &[u8]) -> Transfer {
-        let provider = self.stage.provider;
-        let salt = provider.sha256(&[&login.request, response]);
-        let cipher = |direction| {
-            let keys = derive(provider, &salt, &[&login.tk, sk], &[b"mpchat/1.0 transfer ", direction]);
-            FrameCipher::new(provider, &keys)
-        };
-        Transfer { outgoing: cipher(C2S), incoming: cipher(S2C), login: Arc::clone(login) }
+        let (outgoing, incoming) = schedule::transfer(self.stage.provider, &login.tk, sk, &login.request, response);
+        Transfer { outgoing, incoming, login: Arc::clone(login) }
     }
-}
-
-/// The part of a frame that is payload when sealed: for changes after sealing.
-pub(crate) fn sealed_payload(len: usize, etk: bool) -> std::ops::Range<usize> {
-    let end = len.saturating_sub(MAC_LEN + if etk { frame::ETK_LEN } else { 0 });
-    HEADER_LEN..end.max(HEADER_LEN)
 }

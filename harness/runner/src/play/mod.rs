@@ -13,18 +13,21 @@
 //! ```
 
 mod acts;
-mod arrive;
+pub(crate) mod arrive;
 mod blame;
 mod checks;
 mod compare;
 mod craft;
+pub(crate) mod diagnose;
 mod judge;
-mod login;
-mod render;
+pub(crate) mod login;
+mod outsider;
+pub(crate) mod render;
 mod setup;
+mod shortage;
 mod threads;
 mod timers;
-mod world;
+pub(crate) mod world;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -45,6 +48,7 @@ use crate::program::{Lifeline, Program};
 use crate::stop::Stop;
 use crate::subject::Instance;
 use crate::timing::Timers;
+use crate::transport::Transport;
 
 use self::threads::{Expectation, Thread};
 use self::world::{Conn, Session, Text};
@@ -53,7 +57,7 @@ use self::world::{Conn, Session, Text};
 const SHOWN_FRAMES: usize = 24;
 
 /// How much one case reads at most; a target that sends more is flooding.
-const MAX_HEARD_BYTES: usize = 64 << 20;
+pub(crate) const MAX_HEARD_BYTES: usize = 64 << 20;
 
 /// What a case needs from the run.
 #[derive(Clone)]
@@ -62,6 +66,7 @@ pub(crate) struct Stage {
     pub(crate) provider: &'static dyn Provider,
     pub(crate) server_key: mpchat_proto::crypto::PublicKey,
     pub(crate) patience: Duration,
+    pub(crate) transport: Transport,
     pub(crate) timers: Timers,
     pub(crate) memory: Arc<RunMemory>,
 }
@@ -69,6 +74,8 @@ pub(crate) struct Stage {
 /// What came of a case.
 pub(crate) struct Played {
     pub(crate) end: Result<(), Stop>,
+    /// A broken SHOULD that did not end it.
+    pub(crate) warning: Option<crate::stop::Finding>,
     pub(crate) evidence: Option<Evidence>,
     pub(crate) transcript: String,
     pub(crate) frames: Vec<String>,
@@ -77,11 +84,13 @@ pub(crate) struct Played {
 impl Played {
     /// A case that never began.
     pub(crate) fn nothing(stop: Stop) -> Self {
-        Self { end: Err(stop), evidence: None, transcript: String::new(), frames: Vec::new() }
+        Self { end: Err(stop), warning: None, evidence: None, transcript: String::new(), frames: Vec::new() }
     }
 }
 
+pub(crate) use self::compare::text_of;
 pub(crate) use self::setup::WATCHER;
+pub(crate) use self::world::DEFAULT_SESSION;
 
 /// One case being played.
 pub(crate) struct Play {
@@ -115,6 +124,10 @@ pub(crate) struct Play {
     /// Users whose connection ended, and whom the server may not yet know to be offline.
     unsettled: Vec<String>,
     suspicions: Vec<world::Suspicion>,
+    /// The first SHOULD that was found broken without ending the case.
+    warning: Option<crate::stop::Finding>,
+    /// The timer that the diagram waits for, or waited for last.
+    timer: Option<mpchat_script::ast::Timer>,
     /// How often half a timer has passed.
     halves: usize,
     /// While set, stored lines are those of earlier cases.
@@ -168,6 +181,8 @@ impl Play {
             checking: None,
             unsettled: Vec::new(),
             suspicions: Vec::new(),
+            warning: None,
+            timer: None,
             halves: 0,
             draining: false,
             unjudged: false,
@@ -181,24 +196,29 @@ impl Play {
         }
     }
 
-    /// Plays the case to its end, and cleans up behind it.
-    pub(crate) async fn run(mut self, program: &Program) -> Played {
-        let mut end = self.set_up().await;
-        if end.is_ok() {
-            self.log("-- the diagram begins".to_owned());
-            end = self.play(program).await;
-        }
-        if end.is_ok() {
-            end = self.check_all_quiet().await;
-        }
-        let cleaned = self.clean_up(end.is_ok()).await;
+    /// Plays the case to its end, and cleans up behind it. What takes longer than `limit` is cut off there.
+    pub(crate) async fn run(mut self, program: &Program, limit: Duration) -> Played {
+        let cut = || Err(Stop::Inconclusive(format!("not at its end after {limit:?}")));
+        let end = tokio::time::timeout(limit, self.whole(program)).await.unwrap_or_else(|_| cut());
+        let cleaned = tokio::time::timeout(limit, self.clean_up(end.is_ok())).await.unwrap_or_else(|_| cut());
         let end = end.and(cleaned);
+        let told = end.is_err() || self.warning.is_some();
+        let frames = self.log.iter().filter(|_| told).map(|entry| self.in_words(entry)).collect();
         Played {
             end,
+            warning: self.warning.take(),
             evidence: self.evidence,
             transcript: self.transcript(&program.outline),
-            frames: self.log.iter().map(|entry| self.in_words(entry)).collect(),
+            // Only a failure shows them.
+            frames,
         }
+    }
+
+    async fn whole(&mut self, program: &Program) -> Result<(), Stop> {
+        self.set_up().await?;
+        self.log("-- the diagram begins".to_owned());
+        self.play(program).await?;
+        self.check_all_quiet().await
     }
 
     /// Whether somebody can log in and is answered.
@@ -228,6 +248,12 @@ impl Play {
     /// Notes what a judgement rests on; the weakest evidence is kept.
     fn rests_on(&mut self, evidence: Evidence) {
         self.evidence = self.evidence.max(Some(evidence));
+    }
+
+    /// Notes a broken SHOULD, and goes on.
+    fn warn(&mut self, rules: &[&str], expected: &str, got: String) {
+        let rules = crate::stop::rules(rules);
+        self.warning.get_or_insert(crate::stop::Finding { rules, step: None, expected: expected.to_owned(), got });
     }
 
     /// A finding at `line`.

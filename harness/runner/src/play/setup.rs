@@ -11,7 +11,8 @@ use mpchat_script::ast::{Kind, Start};
 use crate::books::Books;
 use crate::link::Link;
 use crate::program::Leaf;
-use crate::stop::{Stop, rules};
+use crate::stop::{Finding, Stop, rules};
+use crate::transport::Transport;
 
 use super::Play;
 use super::world::{Conn, Happening, Heard, Phase};
@@ -63,7 +64,8 @@ impl Play {
     async fn open_connection(&mut self, lifeline: &str) -> Result<usize, Stop> {
         let number = self.conns.len();
         let opened = Instant::now();
-        let link = Link::open(self.address(), number, self.inputs_sender.clone(), self.stage.patience).await;
+        let (inputs, stage) = (self.inputs_sender.clone(), &self.stage);
+        let link = Link::open(self.address(), number, inputs, stage.patience, stage.transport).await;
         let link =
             link.map_err(|error| Stop::Inconclusive(format!("{} cannot be reached: {error}", self.address())))?;
         let user = self.user_of_conn(lifeline);
@@ -85,6 +87,14 @@ impl Play {
             ended: None,
             fin_sent: false,
             violating: false,
+            mid_frame: false,
+            longest_msg: 0,
+            last_sent: None,
+            told: super::outsider::Told::default(),
+            bad_login: false,
+            invited_to: std::collections::BTreeSet::new(),
+            malformed_request: false,
+            answered: None,
             drawn_login: false,
             farewell: false,
             detached: false,
@@ -118,7 +128,7 @@ impl Play {
 
     /// Waits until every connection that is logging in has sent step 4, and the server has seen it.
     async fn await_logins(&mut self) -> Result<(), Stop> {
-        let deadline = Instant::now() + self.stage.patience;
+        let mut deadline = Instant::now() + self.stage.patience;
         let numbers: Vec<usize> = (0..self.conns.len())
             .filter(|n| {
                 self.conns.get(*n).is_some_and(|c| !c.logged_in && !c.drawn_login && !matches!(c.phase, Phase::Raw))
@@ -129,10 +139,32 @@ impl Play {
                 let name = conn.name.clone();
                 if conn.ended.is_some() {
                     let got = format!("the server ended {name}'s connection in the login");
-                    return Err(self.finding(&["LOGIN-17", "LOGIN-07"], None, "a login that is completed", got));
+                    // Step 1 is taken for wrong, or step 4.
+                    let early = matches!(conn.phase, Phase::Requested(_));
+                    let rules: &[&str] = if early {
+                        &["LOGIN-02", "LOGIN-04", "LOGIN-17"]
+                    } else {
+                        &["LOGIN-17", "LOGIN-04", "LOGIN-07"]
+                    };
+                    return Err(self.finding(rules, None, "a login that is completed", got));
                 }
-                if !self.hear(deadline).await? {
-                    return Err(Stop::Inconclusive(format!("{name}'s login is not answered")));
+                let (half, step) = (matches!(conn.phase, Phase::Half(_)), conn.last_in);
+                let heard = self.hear(deadline).await?;
+                // Step 3 may take as long as step 2.
+                if self.conns.get(*number).is_some_and(|c| c.last_in != step) {
+                    deadline = Instant::now() + self.stage.patience;
+                }
+                if !heard {
+                    if half {
+                        let got = format!("step 2 for {name}, and no step 3 within {:?}", self.stage.patience);
+                        return Err(self.finding(&["LOGIN-17"], None, "step 3 of the login", got));
+                    }
+                    let got = format!("{name}'s login is not answered");
+                    if self.stage.transport != Transport::Plain && self.watcher_is_served().await? {
+                        let expected = "a login, however its frames are cut (another user's was answered)";
+                        return Err(self.finding(&["MTP-16"], None, expected, got));
+                    }
+                    return Err(Stop::Inconclusive(got));
                 }
             }
         }
@@ -182,7 +214,7 @@ impl Play {
                 return Ok(());
             }
             for (number, sid) in &sids {
-                self.stage.memory.leave_behind(*sid);
+                self.stage.memory.leave_behind(self.stage.instance.number(), *sid);
                 self.say(*number, Kind::MsgRes, *sid, b"OK");
                 if let Some(conn) = self.conns.get_mut(*number) {
                     conn.books.lines.clear();
@@ -222,7 +254,7 @@ impl Play {
         }
         let answer = self.await_kind(creator, creator, Kind::InitRes).await?;
         if answer.payload != b"OK" {
-            return Err(refused(&answer));
+            return Err(refused(&answer, self.is_little()));
         }
         self.bind_setup_sid(creator, name, answer.header.sid)?;
         if let Some(session) = self.sessions.get_mut(name) {
@@ -265,7 +297,7 @@ impl Play {
                 return Ok(heard);
             }
             if let Some(answer) = self.take_heard(creator, Kind::InitRes) {
-                return Err(refused(&answer));
+                return Err(refused(&answer, self.is_little()));
             }
             if !self.hear(deadline).await? {
                 let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
@@ -277,6 +309,11 @@ impl Play {
                 return Err(self.finding(ids, None, "a session to begin with", got));
             }
         }
+    }
+
+    /// Whether the sessions that the case begins with are so few and small that no server refuses them (PAY-07).
+    fn is_little(&self) -> bool {
+        self.sessions.len() <= 4 && self.sessions.values().all(|session| session.invited.len() <= 3)
     }
 
     fn take_heard(&mut self, number: usize, kind: Kind) -> Option<Heard> {
@@ -299,6 +336,12 @@ impl Play {
         while self.conns.get(number).is_some_and(|c| c.ended.is_none()) {
             if !self.hear(deadline).await? {
                 let got = format!("{lifeline}'s connection stays open after its FIN");
+                if !self.is_alive().await? {
+                    return Err(Stop::Inconclusive(format!("{got}, and nothing is answered any more")));
+                }
+                if self.conns.get(number).is_some_and(|c| c.ended.is_some()) {
+                    break;
+                }
                 return Err(self.finding(&["MTP-19"], None, "the server closes its side too", got));
             }
         }
@@ -327,6 +370,8 @@ impl Play {
 
     /// `logs in`: a new connection of the lifeline, through all of its login.
     pub(crate) async fn log_in_again(&mut self, leaf: &Leaf) -> Result<(), Stop> {
+        let user = self.user_of_conn(&leaf.conn);
+        self.await_end_of_all(&user).await?;
         let number = self.open_and_request(&leaf.conn).await?;
         let logged_in = self.await_logins().await;
         if let Err(Stop::Fail(mut finding)) = logged_in {
@@ -340,14 +385,37 @@ impl Play {
         Ok(())
     }
 
+    /// Waits for the end of a user's connections on which FIN was sent: until then, "offline" may be what it was before
+    /// step 4 was seen, and a step 4 that is seen late replaces a newer connection (LOGIN-09). Whether the server closes its
+    /// side at all is for MTP-19 to find.
+    pub(crate) async fn await_end_of_all(&mut self, user: &str) -> Result<(), Stop> {
+        let deadline = Instant::now() + self.stage.patience;
+        let ends = |conn: &Conn| conn.user == user && conn.fin_sent && conn.ended.is_none();
+        while self.conns.iter().any(ends) {
+            if !self.hear(deadline).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a user who has nothing to do with the case can log in and is answered.
+    ///
+    /// Its frames are neither cut nor joined: a target that only loses those of other transports is alive.
     pub(crate) async fn watcher_is_served(&mut self) -> Result<bool, Stop> {
-        let Ok(number) = self.open_and_request(WATCHER).await else { return Ok(false) };
-        let deadline = Instant::now() + self.stage.patience.min(Duration::from_secs(2));
-        while self.conns.get(number).is_some_and(|c| !c.logged_in) {
-            let ended = self.conns.get(number).is_some_and(|c| c.ended.is_some());
-            if ended || !self.hear(deadline).await? {
+        let transport = std::mem::replace(&mut self.stage.transport, Transport::Plain);
+        let opened = self.open_and_request(WATCHER).await;
+        self.stage.transport = transport;
+        let Ok(number) = opened else { return Ok(false) };
+        let mut deadline = Instant::now() + self.stage.patience;
+        while let Some(conn) = self.conns.get(number).filter(|c| !c.logged_in) {
+            let step = conn.last_in;
+            if conn.ended.is_some() || !self.hear(deadline).await? {
                 return Ok(false);
+            }
+            // Each answer may take that long.
+            if self.conns.get(number).is_some_and(|c| c.last_in != step) {
+                deadline = Instant::now() + self.stage.patience;
             }
         }
         let id = self.ask(number, Sid::NONE);
@@ -366,7 +434,21 @@ impl Play {
             conn.detached = true;
         }
         self.current.clear();
-        self.stage.instance.restart().await.map_err(Stop::Inconclusive)
+        self.flush_held();
+        let instance = self.stage.instance.clone();
+        let mut restarted = std::pin::pin!(instance.restart());
+        loop {
+            tokio::select! {
+                done = &mut restarted => return done.map_err(Stop::Inconclusive),
+                // A server that waits for its peers' FIN when it ends gets it as soon as its own has come.
+                Some((number, input)) = self.inputs.recv() => {
+                    self.take_in(number, input)?;
+                    if let Some(conn) = self.conns.get_mut(number).filter(|conn| conn.ended.is_some()) {
+                        conn.link.finish();
+                    }
+                }
+            }
+        }
     }
 
     /// Closes what the case left open, and leaves. Monitors still look at what comes.
@@ -377,12 +459,15 @@ impl Play {
         let mut result = Ok(());
         for sid in self.sessions.values().filter_map(|s| s.sid) {
             if !passed {
-                self.stage.memory.leave_behind(sid);
+                self.stage.memory.leave_behind(self.stage.instance.number(), sid);
             }
         }
         for sid in open {
             let roster = self.session_by_sid(sid).map(|(_, s)| s.roster()).unwrap_or_default();
-            let closer = self.conns.iter().position(|c| c.can_ask() && roster.contains(&c.user));
+            let closer = match self.conns.iter().position(|c| c.can_ask() && roster.contains(&c.user)) {
+                Some(number) => Some(number),
+                None => self.somebody_who_closes(&roster, patience).await,
+            };
             if let Some(number) = closer {
                 if let Some(conn) = self.conns.get_mut(number) {
                     conn.books.asked_to_close(sid);
@@ -391,7 +476,7 @@ impl Play {
                 let id = self.ask(number, Sid::NONE);
                 result = result.and(self.answered_within(number, id, patience).await);
             }
-            self.stage.memory.leave_behind(sid);
+            self.stage.memory.leave_behind(self.stage.instance.number(), sid);
         }
         for conn in self.conns.iter_mut().filter(|c| c.ended.is_none()) {
             conn.fin_sent = true;
@@ -409,6 +494,19 @@ impl Play {
         result
     }
 
+    /// Logs somebody of a roster in, so that no session is left behind: a target may allow few (PAY-07).
+    async fn somebody_who_closes(&mut self, roster: &[String], patience: Duration) -> Option<usize> {
+        let lifeline = self.lifelines.iter().find(|lifeline| roster.contains(&lifeline.user))?.name.clone();
+        let number = self.open_and_request(&lifeline).await.ok()?;
+        let deadline = Instant::now() + patience;
+        while self.conns.get(number).is_some_and(|c| c.ended.is_none() && !c.logged_in) {
+            if !self.hear(deadline).await.ok()? {
+                return None;
+            }
+        }
+        self.conns.get(number).is_some_and(|c| c.can_ask()).then_some(number)
+    }
+
     async fn answered_within(&mut self, number: usize, id: u64, patience: Duration) -> Result<(), Stop> {
         let deadline = Instant::now() + patience;
         while self.conns.get(number).is_some_and(|c| c.ended.is_none() && !c.books.has_answer(id)) {
@@ -421,8 +519,16 @@ impl Play {
 }
 
 /// A target that refuses the session that a case begins with is short of a resource (PAY-07).
-fn refused(answer: &Heard) -> Stop {
+fn refused(answer: &Heard, so_little: bool) -> Stop {
     let text = String::from_utf8_lossy(&answer.payload).into_owned();
-    let _no_rule = rules(&[]);
-    Stop::Refused(format!("the target refused a session: {text:?}"))
+    let why = format!("the target refused a session: {text:?}");
+    let breach = so_little.then(|| {
+        Box::new(Finding {
+            rules: rules(&["INIT-09", "PAY-07"]),
+            step: None,
+            expected: "a session of up to four users, with fewer than four sessions (PAY-07)".to_owned(),
+            got: why.clone(),
+        })
+    });
+    Stop::Refused { why, breach }
 }

@@ -99,7 +99,15 @@ impl Play {
         self.progress = Instant::now();
         let Some(expectation) = self.expectations.get_mut(number) else { return };
         expectation.state = State::Seen;
-        let (owner, optional) = (expectation.thread, expectation.optional);
+        let (owner, optional, conn) = (expectation.thread, expectation.optional, expectation.leaf.conn.clone());
+        // What might have come before this on the same connection, in the same branch, has not.
+        for earlier in self.expectations.iter_mut().take(number) {
+            let passed = earlier.optional && earlier.thread == owner && earlier.leaf.conn == conn;
+            if passed && earlier.state == State::Waiting {
+                earlier.state = State::Dropped;
+            }
+        }
+        let Some(expectation) = self.expectations.get_mut(number) else { return };
         let Some((group, rest)) = expectation.group.take() else { return };
         for other in &mut self.expectations {
             if other.group.as_ref().is_some_and(|(g, _)| *g == group) && other.state == State::Waiting {

@@ -24,6 +24,7 @@ impl Play {
         half: bool,
     ) -> Result<(), Stop> {
         let length = self.stage.timers.get(timer);
+        self.timer = Some(timer);
         let (earliest, latest) = self.start_of(timer).unwrap_or((self.last_act, Instant::now()));
         self.rests_on(Evidence::Timed);
         if half {

@@ -52,6 +52,22 @@ pub(crate) struct Conn {
     pub(crate) fin_sent: bool,
     /// It sent something for which the server has to close it.
     pub(crate) violating: bool,
+    /// Only the beginning of a frame was sent on it: whatever came next would be taken for the rest.
+    pub(crate) mid_frame: bool,
+    /// Bytes of the longest msg_req payload that was sent on it.
+    pub(crate) longest_msg: usize,
+    /// The type of the last frame that was sent on it.
+    pub(crate) last_sent: Option<mpchat_script::ast::Kind>,
+    /// Error texts about sessions of others.
+    pub(crate) told: super::outsider::Told,
+    /// Its login request was wrong itself.
+    pub(crate) bad_login: bool,
+    /// Sids of invitations that it has not answered.
+    pub(crate) invited_to: std::collections::BTreeSet<Sid>,
+    /// The last request was malformed, and is to be answered with an error text (PAY-04).
+    pub(crate) malformed_request: bool,
+    /// What the server sent in answer to that.
+    pub(crate) answered: Option<String>,
     /// Its login is written out in the diagram.
     pub(crate) drawn_login: bool,
     /// It said `Offline`: the server ends it.
@@ -165,6 +181,8 @@ pub(crate) struct Text {
     pub(crate) answered: BTreeMap<String, (usize, Instant)>,
     /// When it was made.
     pub(crate) at: Instant,
+    /// Its author heard that it failed: it was refused, if no recipient gets it.
+    pub(crate) failed: bool,
 }
 
 /// An msg_res `OK` that came although a recipient had not answered: a breach of MSG-07, unless that recipient's

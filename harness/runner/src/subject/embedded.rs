@@ -9,19 +9,39 @@ use mpchat_proto::server::MemoryStore;
 
 use crate::timing::Timers;
 
+/// How the embedded server differs from a plain one: not at all, or by breaking a rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Embedding {
+    /// The rule that it breaks, or the habit that it has.
+    #[cfg(feature = "faults")]
+    pub quirk: Option<mpchat_proto::server::Quirk>,
+}
+
+impl Embedding {
+    #[cfg(feature = "faults")]
+    fn apply(self, options: &mut ServerOptions) {
+        options.quirk = self.quirk;
+    }
+
+    #[cfg(not(feature = "faults"))]
+    fn apply(self, _options: &mut ServerOptions) {}
+}
+
 /// A running server, and what outlives its restart.
 pub(crate) struct Embedded {
     kit: Arc<Kit>,
     timers: Timers,
+    embedding: Embedding,
     store: MemoryStore,
     address: SocketAddr,
     handle: Option<ServerHandle>,
 }
 
 impl Embedded {
-    pub(crate) async fn start(kit: &Arc<Kit>, timers: Timers) -> Result<Self, String> {
+    pub(crate) async fn start(kit: &Arc<Kit>, timers: Timers, embedding: Embedding) -> Result<Self, String> {
         let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let mut server = Self { kit: Arc::clone(kit), timers, store: MemoryStore::new(), address, handle: None };
+        let mut server =
+            Self { kit: Arc::clone(kit), timers, embedding, store: MemoryStore::new(), address, handle: None };
         server.launch().await?;
         Ok(server)
     }
@@ -46,6 +66,7 @@ impl Embedded {
     async fn launch(&mut self) -> Result<(), String> {
         let kit = self.kit.server().map_err(|error| error.to_string())?;
         let mut options = ServerOptions::new(kit);
+        self.embedding.apply(&mut options);
         options.config.invite_timeout = self.timers.invite;
         options.config.answer_timeout = self.timers.answer;
         options.config.login_timeout = self.timers.login;

@@ -11,6 +11,7 @@ use mpchat_script::ast::Timer;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Child;
+use tokio::task::JoinHandle;
 
 use crate::timing::Timers;
 
@@ -25,6 +26,16 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// How much of its standard error is kept.
 const KEPT_ERROR_BYTES: usize = 4096;
+
+/// How long a target that refuses connections, or that has just ended one wrongly, may take until its process has ended.
+const DYING: Duration = Duration::from_secs(2);
+const PERHAPS_DYING: Duration = Duration::from_millis(50);
+
+/// How long a probe may wait for a connection.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// How long the end of its standard error is awaited when its process has ended: what it left running may keep it open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The command line of a target, with places in braces.
 #[derive(Clone, Debug)]
@@ -79,60 +90,136 @@ fn place(timer: Timer) -> &'static str {
     }
 }
 
-/// A running target.
+/// A running target. Dropped without being stopped it is killed, with all that it started.
 pub(crate) struct Process {
     command: Command,
     kit: Option<PathBuf>,
     timers: Timers,
     state: PathBuf,
+    running: Running,
+}
+
+/// One life of the target.
+struct Running {
     child: Child,
+    group: Group,
     address: SocketAddr,
     errors: Arc<Mutex<VecDeque<u8>>>,
+    /// Ends with the target's standard error.
+    reading: JoinHandle<()>,
 }
 
 impl Process {
     pub(crate) async fn start(command: &Command, kit: Option<&Path>, timers: Timers) -> Result<Self, String> {
         let state = fresh_folder()?;
-        let errors = Arc::new(Mutex::new(VecDeque::new()));
-        let (child, address) = launch(command, kit, &state, timers, &errors).await?;
-        Ok(Self { command: command.clone(), kit: kit.map(Path::to_path_buf), timers, state, child, address, errors })
+        let started = launch(command, kit, &state, timers).await;
+        let running = started.inspect_err(|_| remove(&state))?;
+        Ok(Self { command: command.clone(), kit: kit.map(Path::to_path_buf), timers, state, running })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.running.address
     }
 
     /// Ends it and starts it again with the same state folder.
     pub(crate) async fn restart(&mut self) -> Result<SocketAddr, String> {
-        let _late = end(&mut self.child).await;
-        let kit = self.kit.clone();
-        let (child, address) = launch(&self.command, kit.as_deref(), &self.state, self.timers, &self.errors).await?;
-        self.child = child;
-        self.address = address;
-        Ok(address)
+        let _late = self.running.end().await;
+        self.running = launch(&self.command, self.kit.as_deref(), &self.state, self.timers).await?;
+        Ok(self.running.address)
     }
 
-    /// How it died, if it did.
-    pub(crate) async fn death(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok()??;
-        Some(format!("the target ended by itself: {status}{}", self.last_words()))
+    /// How it died, if it did. `suspected`: a case ended as if it had.
+    ///
+    /// A process ends a little after its sockets close, so one that refuses connections is given time to end; and one that
+    /// still accepts lives, even if the command itself has ended (it may have gone to the background).
+    pub(crate) async fn death(&mut self, suspected: bool) -> Option<String> {
+        let child = &mut self.running.child;
+        let ended = child.try_wait().ok().flatten();
+        if ended.is_none() && suspected {
+            let _alive = tokio::time::timeout(PERHAPS_DYING, child.wait()).await;
+        }
+        // Who neither accepts nor refuses is slow, not dead.
+        let probe = tokio::time::timeout(PROBE, TcpStream::connect(self.running.address)).await;
+        if !matches!(probe, Ok(Err(_))) {
+            return None;
+        }
+        let status = tokio::time::timeout(DYING, child.wait()).await.ok()?.ok()?;
+        self.running.group.kill();
+        Some(format!("the target ended by itself: {status}{}", self.running.last_words().await))
     }
 
     pub(crate) async fn stop(&mut self) -> Option<String> {
-        let late = end(&mut self.child).await;
-        // Best effort: a folder that cannot be removed is the operating system's to clean up.
-        let _left = std::fs::remove_dir_all(&self.state);
-        late
+        self.running.end().await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.running.group.kill();
+        remove(&self.state);
+    }
+}
+
+impl Running {
+    /// SIGTERM to the command's process group, SIGKILL after a while. What is worth a word is returned.
+    async fn end(&mut self) -> Option<String> {
+        self.group.signal(rustix::process::Signal::TERM);
+        let in_time = tokio::time::timeout(END, self.child.wait()).await.is_ok();
+        // What the command started beside itself ends with it.
+        self.group.kill();
+        if in_time {
+            return None;
+        }
+        let _reaped = tokio::time::timeout(END, self.child.wait()).await;
+        Some(format!("the target did not end within {END:?} of SIGTERM and was killed"))
     }
 
-    fn last_words(&self) -> String {
-        let errors = self.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let bytes: Vec<u8> = errors.iter().copied().collect();
-        match String::from_utf8_lossy(&bytes).trim() {
+    async fn last_words(&mut self) -> String {
+        let _still_open = tokio::time::timeout(LAST_WORDS, &mut self.reading).await;
+        match said(&self.errors).trim() {
             "" => String::new(),
             text => format!("; its standard error ends: {text}"),
         }
     }
+}
+
+/// The process group of a command, killed when it is dropped.
+pub(crate) struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    pub(crate) fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(rustix::process::Pid::from_raw))
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        if let Some(group) = self.0 {
+            // Nobody of it is left where this fails.
+            let _gone = rustix::process::kill_process_group(group, signal);
+        }
+    }
+
+    /// Once: afterwards the number may be another's.
+    pub(crate) fn kill(&mut self) {
+        self.signal(rustix::process::Signal::KILL);
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Best effort: a folder that cannot be removed is the operating system's to clean up.
+fn remove(folder: &Path) {
+    let _left = std::fs::remove_dir_all(folder);
+}
+
+pub(crate) fn said(errors: &Mutex<VecDeque<u8>>) -> String {
+    let errors = errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    String::from_utf8_lossy(&errors.iter().copied().collect::<Vec<u8>>()).into_owned()
 }
 
 fn fresh_folder() -> Result<PathBuf, String> {
@@ -142,13 +229,7 @@ fn fresh_folder() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-async fn launch(
-    command: &Command,
-    kit: Option<&Path>,
-    state: &Path,
-    timers: Timers,
-    errors: &Arc<Mutex<VecDeque<u8>>>,
-) -> Result<(Child, SocketAddr), String> {
+async fn launch(command: &Command, kit: Option<&Path>, state: &Path, timers: Timers) -> Result<Running, String> {
     // The port is free at this moment; should another program take it meanwhile, the target says so and ends.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -164,21 +245,27 @@ async fn launch(
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("cannot start `{text}`: {error}"))?;
-    if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(keep_end(BufReader::new(stderr), Arc::clone(errors)));
-    }
+    let group = Group::of(&child);
+    let errors = Arc::new(Mutex::new(VecDeque::new()));
+    let stderr = child.stderr.take();
+    let kept = Arc::clone(&errors);
+    let reading = tokio::spawn(async move {
+        if let Some(stderr) = stderr {
+            keep_end(BufReader::new(stderr), kept).await;
+        }
+    });
+    let mut running = Running { child, group, address, errors, reading };
     let began = Instant::now();
     loop {
         if TcpStream::connect(address).await.is_ok() {
-            return Ok((child, address));
+            return Ok(running);
         }
-        if let Ok(Some(status)) = child.try_wait() {
-            let errors = errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let said = String::from_utf8_lossy(&errors.iter().copied().collect::<Vec<u8>>()).into_owned();
-            return Err(format!("`{text}` ended before it accepted a connection: {status} {}", said.trim()));
+        if let Ok(Some(status)) = running.child.try_wait() {
+            let words = running.last_words().await;
+            return Err(format!("`{text}` ended before it accepted a connection: {status}{words}"));
         }
         if began.elapsed() > START {
-            let _killed = end(&mut child).await;
+            let _killed = running.end().await;
             return Err(format!("`{text}` accepts no connection on {address} within {START:?}"));
         }
         tokio::time::sleep(LOOK).await;
@@ -186,7 +273,7 @@ async fn launch(
 }
 
 /// Keeps the end of a stream, and reads the rest away, so that the target never blocks on it.
-async fn keep_end(mut stream: impl tokio::io::AsyncRead + Unpin, kept: Arc<Mutex<VecDeque<u8>>>) {
+pub(crate) async fn keep_end(mut stream: impl tokio::io::AsyncRead + Unpin, kept: Arc<Mutex<VecDeque<u8>>>) {
     let mut buffer = vec![0; 4096];
     while let Ok(n) = stream.read(&mut buffer).await {
         if n == 0 {
@@ -197,18 +284,4 @@ async fn keep_end(mut stream: impl tokio::io::AsyncRead + Unpin, kept: Arc<Mutex
         let surplus = kept.len().saturating_sub(KEPT_ERROR_BYTES);
         kept.drain(..surplus);
     }
-}
-
-/// SIGTERM to the command's process group, SIGKILL after a while. What is worth a word is returned.
-async fn end(child: &mut Child) -> Option<String> {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)?;
-    let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
-    if tokio::time::timeout(END, child.wait()).await.is_ok() {
-        // What the command started beside itself ends with it.
-        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        return None;
-    }
-    let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    let _reaped = tokio::time::timeout(END, child.wait()).await;
-    Some(format!("the target did not end within {END:?} of SIGTERM and was killed"))
 }

@@ -1,0 +1,199 @@
+//! The kill matrix: the suite against servers, or clients, that break one rule each.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mpchat_model::{CaseResult, Event, RuleId, Verdict};
+use mpchat_proto::{client, server};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::client::{ClientSubject, Embedding as ClientEmbedding};
+use crate::plan::PlannedCase;
+use crate::run::{RunOptions, Unreachable, run};
+use crate::subject::{Embedding, Subject};
+
+/// A fault or a habit of either peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quirk {
+    /// Of a server.
+    Server(server::Quirk),
+    /// Of a client.
+    Client(client::Quirk),
+}
+
+impl Quirk {
+    /// All faults of a role, `server` or `client`.
+    pub fn faults(client: bool) -> Vec<Self> {
+        if client {
+            client::Quirk::FAULTS.iter().copied().map(Self::Client).collect()
+        } else {
+            server::Quirk::FAULTS.iter().copied().map(Self::Server).collect()
+        }
+    }
+
+    /// All habits of a role.
+    pub fn habits(client: bool) -> Vec<Self> {
+        if client {
+            client::Quirk::HABITS.iter().copied().map(Self::Client).collect()
+        } else {
+            server::Quirk::HABITS.iter().copied().map(Self::Server).collect()
+        }
+    }
+
+    /// Its name in commands and reports: `gap-of-one`.
+    pub fn id(self) -> String {
+        match self {
+            Self::Server(quirk) => quirk.id(),
+            Self::Client(quirk) => quirk.id(),
+        }
+    }
+
+    /// The rule that a fault breaks; none for a habit.
+    pub fn rule(self) -> Option<&'static str> {
+        match self {
+            Self::Server(quirk) => quirk.rule(),
+            Self::Client(quirk) => quirk.rule(),
+        }
+    }
+
+    /// What the peer does.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Server(quirk) => quirk.text(),
+            Self::Client(quirk) => quirk.text(),
+        }
+    }
+
+    /// `server` or `client`.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Server(_) => "server",
+            Self::Client(_) => "client",
+        }
+    }
+
+    /// The peer that has it, in this process.
+    fn subject(self) -> Subject {
+        match self {
+            Self::Server(quirk) => Subject::Embedded(Embedding { quirk: Some(quirk) }),
+            Self::Client(quirk) => Subject::Client(ClientSubject::Embedded(ClientEmbedding { quirk: Some(quirk) })),
+        }
+    }
+}
+
+/// A peer that breaks one rule, and what the suite said of it.
+#[derive(Clone, Debug)]
+pub struct Mutant {
+    /// Which one.
+    pub fault: Quirk,
+    /// How many cases it met.
+    pub cases: usize,
+    /// The cases that failed, in the order of the plan, with the rules that they name, the most specific first.
+    pub caught: Vec<Caught>,
+    /// The cases that proved nothing, and why.
+    pub inconclusive: Vec<(String, String)>,
+    /// How many cases were skipped.
+    pub skipped: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A case that failed.
+#[derive(Clone, Debug)]
+pub struct Caught {
+    /// Its id.
+    pub case: String,
+    /// The rules that it names, the most specific first.
+    pub rules: Vec<RuleId>,
+    /// The step, and what came.
+    pub how: String,
+    /// The last frames.
+    pub frames: Vec<String>,
+}
+
+impl Mutant {
+    /// The cases that name the broken rule first.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        let rule = self.fault.rule().unwrap_or_default();
+        let first = move |caught: &&Caught| caught.rules.first().is_some_and(|first| first.as_str() == rule);
+        self.caught.iter().filter(first).map(|caught| caught.case.as_str())
+    }
+}
+
+/// Whether a case is played against a fault: one that uses up sequence numbers only if it is about the rule.
+pub fn meets(case: &PlannedCase, fault: Quirk) -> bool {
+    !case.exhausts || case.covers().iter().any(|rule| Some(rule.as_str()) == fault.rule())
+}
+
+/// Runs the cases against each fault, `side_by_side` at a time; each result goes to `done` as soon as it is there.
+///
+/// # Errors
+/// If an embedded peer cannot be started.
+pub async fn mutants(
+    faults: &[Quirk],
+    cases: &[Arc<PlannedCase>],
+    options: impl Fn() -> RunOptions,
+    side_by_side: usize,
+    mut done: impl FnMut(&Mutant),
+) -> Result<Vec<Mutant>, Unreachable> {
+    let permits = Arc::new(Semaphore::new(side_by_side.max(1)));
+    let mut tasks = JoinSet::new();
+    for fault in faults.iter().copied() {
+        let mine: Vec<_> = cases.iter().filter(|case| meets(case, fault)).cloned().collect();
+        let (options, permits) = (options(), Arc::clone(&permits));
+        tasks.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            one(fault, mine, options).await
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(joined) = tasks.join_next().await {
+        let mutant = joined.map_err(|error| Unreachable(format!("the suite itself failed: {error}")))??;
+        done(&mutant);
+        all.push(mutant);
+    }
+    all.sort_by_key(|mutant| mutant.fault);
+    Ok(all)
+}
+
+async fn one(fault: Quirk, cases: Vec<Arc<PlannedCase>>, options: RunOptions) -> Result<Mutant, Unreachable> {
+    let began = Instant::now();
+    let order: Vec<String> = cases.iter().map(|case| case.id.clone()).collect();
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let subject = fault.subject();
+    let collect = async {
+        let mut results: Vec<CaseResult> = Vec::new();
+        while let Some(event) = heard.recv().await {
+            if let Event::CaseFinished(result) = event {
+                results.push(*result);
+            }
+        }
+        results
+    };
+    let (ran, mut results) = tokio::join!(run(subject, cases, options, events), collect);
+    ran?;
+    results.sort_by_key(|result| order.iter().position(|id| *id == result.id));
+    let of = |verdict| results.iter().filter(move |result| result.verdict == verdict);
+    Ok(Mutant {
+        fault,
+        cases: results.len(),
+        caught: of(Verdict::Fail).map(caught).collect(),
+        inconclusive: of(Verdict::Inconclusive)
+            .map(|result| (result.id.clone(), result.got.clone().unwrap_or_default()))
+            .collect(),
+        skipped: of(Verdict::Skipped).count(),
+        took: began.elapsed(),
+    })
+}
+
+fn caught(result: &CaseResult) -> Caught {
+    let step = result.step.as_deref().unwrap_or("at no line of the diagram");
+    let got = result.got.as_deref().unwrap_or_default();
+    Caught {
+        case: result.id.clone(),
+        rules: result.violates.clone(),
+        how: format!("{step}; {got}"),
+        frames: result.frames.clone(),
+    }
+}

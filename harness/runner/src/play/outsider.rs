@@ -1,0 +1,46 @@
+//! CLOSE-09: what an outsider is told of a session of others is what it is told of none.
+
+use std::collections::BTreeMap;
+
+use mpchat_script::ast::Kind;
+
+use super::Play;
+use super::world::Heard;
+
+/// The error texts that one connection got, by the type of the answer: for a sid that nobody has, and for a session of
+/// others.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    unknown: BTreeMap<&'static str, String>,
+    of_others: BTreeMap<&'static str, String>,
+}
+
+impl Play {
+    /// Compares an error text with what the same connection was told in the other case.
+    pub(crate) fn compare_with_what_was_told(&mut self, number: usize, heard: &Heard) {
+        let sid = heard.header.sid;
+        if heard.payload == b"OK" || !matches!(heard.kind, Kind::MsgRes | Kind::CloseRes) {
+            return;
+        }
+        let Some(conn) = self.conns.get(number) else { return };
+        let others = self
+            .session_by_sid(sid)
+            .is_some_and(|(_, session)| session.live && !session.over && !session.roster().contains(&conn.user));
+        if !others && sid != self.unknown_sid {
+            return;
+        }
+        // The sid itself may be in the text.
+        let text = String::from_utf8_lossy(&heard.payload).replace(&sid.to_string(), "$sid");
+        let Some(conn) = self.conns.get_mut(number) else { return };
+        let (mine, other) = match sid == self.unknown_sid {
+            true => (&mut conn.told.unknown, &conn.told.of_others),
+            false => (&mut conn.told.of_others, &conn.told.unknown),
+        };
+        let word = heard.kind.word();
+        mine.insert(word, text.clone());
+        if let Some(other) = other.get(word).filter(|other| **other != text).cloned() {
+            let got = format!("\"{text}\" for {}, \"{other}\" for the other", self.session_name(sid));
+            self.warn(&["CLOSE-09"], "one text for sessions of others and for unknown ones", got);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! PAY-07: a server short of a resource may refuse, though not everything.
+
+use mpchat_script::ast::{Frame, Kind, Payload, What};
+
+use crate::program::{Leaf, LeafKind};
+use crate::stop::{Finding, Stop};
+
+use super::Play;
+use super::world::{Happening, Heard};
+
+/// With fewer lines stored in all, none is refused.
+const LINES: usize = 8;
+
+/// Bytes of a msg_req that is not refused then.
+const BYTES: usize = 8 << 10;
+
+/// With fewer sessions, none is refused to so many users.
+const SESSIONS: usize = 4;
+const INVITED: usize = 3;
+
+impl Play {
+    /// An error text in the place of success: perhaps a refusal. Whether one of so little is a breach shows when the case
+    /// is run alone.
+    pub(crate) fn or_refusal(&self, number: usize, happening: &Happening, finding: Box<Finding>) -> Stop {
+        let Happening::Frame(heard) = happening else { return Stop::Fail(finding) };
+        if heard.payload == b"OK" || !self.success_is_awaited(number, heard) {
+            return Stop::Fail(finding);
+        }
+        let little = match heard.kind {
+            Kind::MsgRes => self.unanswered_lines() < LINES && self.longest_msg(number) <= BYTES,
+            Kind::InitRes => {
+                let about = heard.about.as_ref().and_then(|name| self.sessions.get(name));
+                let open = self.sessions.values().filter(|session| session.live && !session.over).count();
+                open < SESSIONS && about.is_none_or(|session| session.invited.len() <= INVITED)
+            }
+            _ => return Stop::Fail(finding),
+        };
+        let text = String::from_utf8_lossy(&heard.payload).into_owned();
+        let why = format!("the target refused with {}: {text:?}", heard.kind.word());
+        Stop::Refused { why, breach: little.then_some(finding) }
+    }
+
+    /// Whether a line that does not come is of an author who could not have heard a refusal, or has heard one in the place of
+    /// an error text that the diagram shows; or an invitation of an init that has failed already, as the diagram shows it to
+    /// fail later.
+    pub(crate) fn may_be_refused_unseen(&self, leaf: &Leaf) -> bool {
+        let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return false };
+        if message.kind == Kind::InviteReq {
+            return self.sessions.get(&self.session_of_line(message)).is_some_and(|s| s.over && s.sid.is_none());
+        }
+        let Some(text) = self.text_of_line(message) else { return false };
+        let left = |conn: &super::world::Conn| conn.user == text.author && (conn.fin_sent || conn.ended.is_some());
+        message.kind == Kind::MsgReq && (text.failed || self.conns.iter().any(left))
+    }
+
+    /// The text of a msg_req line; of opaque lines, that of which this is one.
+    fn text_of_line(&self, message: &mpchat_script::ast::Message) -> Option<&super::world::Text> {
+        match &message.payload {
+            Some(Payload::Lines(lines)) => {
+                self.texts.values().find(|text| text.lines.values().any(|line| lines.contains(line)))
+            }
+            payload => self.texts.get(&super::compare::text_of(payload.as_ref())),
+        }
+    }
+
+    /// Whether the diagram shows that the request succeeds: what it causes, or its `OK`, is still to come.
+    fn success_is_awaited(&self, number: usize, heard: &Heard) -> bool {
+        let Some(conn) = self.conns.get(number) else { return false };
+        let causes = match heard.kind {
+            Kind::MsgRes => Kind::MsgReq,
+            Kind::InitRes => Kind::InviteReq,
+            _ => return false,
+        };
+        let shows = |leaf: &Leaf| {
+            let LeafKind::Frame(Frame { what: What::Message(message), from, .. }) = &leaf.what else { return false };
+            let own = message.kind == heard.kind && leaf.conn == conn.name && message.payload != Some(Payload::Error);
+            from == "server" && (message.kind == causes || own)
+        };
+        let waiting = self.expectations.iter().filter(|e| e.state == super::threads::State::Waiting);
+        waiting.map(|e| &e.leaf).any(|leaf| shows(leaf))
+            || self.lifelines.iter().any(|line| self.upcoming(&line.name).iter().any(|leaf| shows(leaf)))
+    }
+
+    /// Lines of this case that wait for their answers.
+    fn unanswered_lines(&self) -> usize {
+        let open = self
+            .texts
+            .values()
+            .filter(|text| self.sessions.get(&text.session).is_some_and(|session| session.live && !session.over));
+        // The one that was refused is among them.
+        let lines: usize = open.map(|text| text.lines.len() - text.answered.len().min(text.lines.len())).sum();
+        let refused = self.texts.values().map(|text| text.lines.len()).max().unwrap_or(0);
+        lines.saturating_sub(refused)
+    }
+
+    fn longest_msg(&self, number: usize) -> usize {
+        self.conns.get(number).map_or(0, |conn| conn.longest_msg)
+    }
+}
