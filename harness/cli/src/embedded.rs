@@ -38,6 +38,12 @@ pub(crate) fn scenario_files() -> Vec<(&'static str, &'static str)> {
     texts(&SCENARIOS, ".mmd")
 }
 
+/// Cases that need not catch any fault, a line each: id, colon, why.
+#[cfg(feature = "faults")]
+pub(crate) fn spared() -> &'static str {
+    include_str!("../../../scenarios/spared.txt")
+}
+
 /// The suite's vector files: path below `vectors/`, and text.
 pub(crate) fn vector_files() -> Vec<(&'static str, &'static str)> {
     texts(&VECTORS, ".json")

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-/// 0 conforms; 1 a rule is broken; 2 wrong usage; 3 the target could not be reached.
+/// 0 conforms; 1 a rule is broken; 2 wrong usage, or nothing was judged; 3 the target could not be reached.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) code: u8,
@@ -18,6 +18,11 @@ impl Failure {
     /// What the user gave cannot be used.
     pub(crate) fn usage(text: impl Display) -> Self {
         Self { code: 2, text: text.to_string() }
+    }
+
+    /// A run without a verdict.
+    pub(crate) fn nothing_judged() -> Self {
+        Self::usage("every case was skipped: nothing was judged")
     }
 
     /// The target cannot be reached or started.

@@ -67,11 +67,18 @@ fn matches(case: &PlannedCase, filter: &str) -> bool {
 /// The Kth of N parts: cases are dealt out by a hash of their ids, so that a new case moves no other.
 pub(crate) fn in_shard(id: &str, shard: Option<(u64, u64)>) -> bool {
     let Some((k, n)) = shard else { return true };
-    // FNV-1a: stable across versions of this tool and of its compiler, as the standard library's is not.
-    let hash = id
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    hash % n == k - 1
+    fnv([id]) % n == k - 1
+}
+
+/// A digest of what shards of one run have in common: texts, in order.
+pub(crate) fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    format!("{:016x}", fnv(texts.into_iter().flat_map(|text| [text, "\n"])))
+}
+
+/// FNV-1a: stable across versions of this tool and of its compiler, as the standard library's is not.
+fn fnv<'a>(texts: impl IntoIterator<Item = &'a str>) -> u64 {
+    let bytes = texts.into_iter().flat_map(str::bytes);
+    bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// `K/N`, K from 1.

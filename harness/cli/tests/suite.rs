@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use mpchat_model::{Results, Verdict};
+use mpchat_model::{Results, RuleVerdict, Verdict};
 
 fn mpchat(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mpchat")).args(arguments).output().unwrap()
@@ -40,6 +40,9 @@ fn the_reference_server_conforms_and_its_transcripts_are_those_that_were_accepte
     assert_eq!((code, results.summary.skipped), (Some(0), 0));
     assert!(results.cases.windows(2).all(|pair| pair[0].id < pair[1].id), "case ids are unique");
     assert!(results.cases.len() > 1000);
+    // Every rule that binds a server has a case, or stands on the reviewed list of those that nobody can observe.
+    let untested: Vec<_> = results.rules.iter().filter(|rule| rule.verdict == RuleVerdict::Untested).collect();
+    assert!(untested.is_empty(), "{untested:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mpchat_peer::client::{ClientOptions, connect, start};
-use mpchat_proto::client::{Command, Config, Event};
+use mpchat_proto::client::{Command, Event};
 use mpchat_proto::ids::{Sid, Uid};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
@@ -25,7 +25,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<u8, Failure> {
     let names = kit.names().iter().map(|(name, uid)| (*uid, name.clone())).collect();
     let client = kit.client(uid).map_err(Failure::usage)?;
     runtime()?.block_on(async {
-        let handle = start(ClientOptions { config: Config::default(), provider: crypto(None)? });
+        let handle = start(ClientOptions { provider: crypto(None)?, ..ClientOptions::default() });
         let (commands, mut events, task) = handle.split();
         say(&commands, connect(args.server.clone(), client)).await;
         let mut room = Room { names, current: None, invited: None, commands };

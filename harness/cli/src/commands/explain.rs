@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mpchat_model::{Ledger, RuleId};
+use mpchat_runner::plan_for_clients;
 use mpchat_script::ast::Scenario;
 
 use super::print;
@@ -12,7 +13,17 @@ use crate::failure::Failure;
 use crate::selection;
 
 /// Explains a rule id, a case or scenario id, or a scenario file.
-pub(crate) fn explain(what: &str, own: Option<&Path>) -> Result<u8, Failure> {
+///
+/// With a role, a case is explained as it is played for a client that is this user.
+pub(crate) fn explain(what: &str, role: Option<&str>, own: Option<&Path>) -> Result<u8, Failure> {
+    let (what, role) = match what.rsplit_once('@') {
+        Some((case, user)) if role.is_none() => (case, Some(user)),
+        _ => (what, role),
+    };
+    if let Some(role) = role {
+        print(&for_client(what, role, own)?)?;
+        return Ok(0);
+    }
     let text = if let Ok(id) = what.parse::<RuleId>() {
         rule(&id, &selection::scenarios(own)?)?
     } else if Path::new(what).is_file() {
@@ -30,6 +41,29 @@ pub(crate) fn explain(what: &str, own: Option<&Path>) -> Result<u8, Failure> {
     };
     print(&text)?;
     Ok(0)
+}
+
+fn for_client(what: &str, role: &str, own: Option<&Path>) -> Result<String, Failure> {
+    let ledger = Ledger::embedded().map_err(Failure::found)?;
+    let scenarios = match Path::new(what).is_file() {
+        true => vec![Arc::new(selection::read(Path::new(what))?)],
+        false => selection::scenarios(own)?,
+    };
+    let meant = |id: &str| {
+        let case = id.rsplit_once('@').map_or(id, |(case, _)| case);
+        case == what || case.split('[').next() == Some(what) || Path::new(what).is_file()
+    };
+    let mut text = String::new();
+    for case in plan_for_clients(&scenarios, &ledger, Some(role)).iter().filter(|case| meant(&case.id)) {
+        let covers: Vec<&str> = case.covers().iter().map(RuleId::as_str).collect();
+        let words = case.in_words().unwrap_or_default();
+        push(&mut text, format_args!("{}: {}\ncovers {}\n{words}\n", case.id, case.title(), covers.join(", ")));
+    }
+    if text.is_empty() {
+        let why = "no such case, or a client cannot play it, or it shows a client what another case shows it too";
+        return Err(Failure::usage(format!("`{what}` for a client that is {role}: {why}")));
+    }
+    Ok(text)
 }
 
 fn rule(id: &RuleId, scenarios: &[Arc<Scenario>]) -> Result<String, Failure> {

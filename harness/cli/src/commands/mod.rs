@@ -1,9 +1,12 @@
 //! One module a command. Each returns its exit code.
 
 pub(crate) mod chat;
+pub(crate) mod driver;
 pub(crate) mod explain;
 pub(crate) mod kit;
 pub(crate) mod mermaid;
+#[cfg(feature = "faults")]
+pub(crate) mod mutants;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;

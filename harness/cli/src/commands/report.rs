@@ -1,9 +1,9 @@
 //! `mpchat report merge` and `mpchat report diff`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mpchat_model::Results;
-use mpchat_report::compare;
+use mpchat_report::{compare, merge};
 
 use super::print;
 use crate::args::ReportCommand;
@@ -13,8 +13,9 @@ use crate::failure::Failure;
 pub(crate) fn report(what: &ReportCommand) -> Result<u8, Failure> {
     match what {
         ReportCommand::Merge { files, out } => {
-            let shards = files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
-            let merged = compare::merge(shards).map_err(Failure::usage)?;
+            let named = |file: &PathBuf| Ok((file.display().to_string(), read(file)?));
+            let shards = files.iter().map(named).collect::<Result<_, _>>()?;
+            let merged = merge::merge(shards).map_err(Failure::usage)?;
             match out {
                 Some(file) => {
                     let fail = |error: std::io::Error| Failure::usage(format!("{}: {error}", file.display()));
@@ -23,7 +24,10 @@ pub(crate) fn report(what: &ReportCommand) -> Result<u8, Failure> {
                 }
                 None => mpchat_report::json::write(std::io::stdout(), &merged).map_err(Failure::usage)?,
             }
-            Ok(merged.exit_code())
+            match merged.exit_code() {
+                2 => Err(Failure::nothing_judged()),
+                code => Ok(code),
+            }
         }
         ReportCommand::Diff { old, new } => {
             let diff = compare::diff(&read(old)?, &read(new)?);
@@ -36,10 +40,11 @@ pub(crate) fn report(what: &ReportCommand) -> Result<u8, Failure> {
 fn read(file: &Path) -> Result<Results, Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
-    let results: Results = serde_json::from_str(&text).map_err(|error| fail(&error))?;
-    if results.schema == mpchat_model::SCHEMA {
-        Ok(results)
-    } else {
-        Err(fail(&format!("format `{}` instead of `{}`", results.schema, mpchat_model::SCHEMA)))
+    // The format's name first: what is of another format cannot be read as this one.
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| fail(&error))?;
+    match value.get("schema").and_then(serde_json::Value::as_str) {
+        Some(mpchat_model::SCHEMA) => serde_json::from_value(value).map_err(|error| fail(&error)),
+        Some(other) => Err(fail(&format!("format `{other}` instead of `{}`", mpchat_model::SCHEMA))),
+        None => Err(fail(&"no result file of `mpchat run --report json`")),
     }
 }

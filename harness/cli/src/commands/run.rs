@@ -1,4 +1,4 @@
-//! `mpchat run`: the suite against a server.
+//! `mpchat run`: the suite against a server or a client.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -8,58 +8,105 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mpchat_model::{Event, Ledger, Level, Results, RunHeader, Target};
+use mpchat_model::{Event, KnownFailures, Ledger, Level, PatternProblem, Results, RunHeader, Shard, Target};
 use mpchat_report::terminal::Terminal;
 use mpchat_report::{ReportSpec, Reporter};
-use mpchat_runner::{PlannedCase, RunOptions, Snapshots, Subject, Timers, plan, subject};
-use serde::Deserialize;
+use mpchat_runner::{
+    ClientSubject, Embedding, PlannedCase, RunOptions, Snapshots, Subject, Timers, client, plan, plan_for_clients,
+    subject,
+};
 use tokio::sync::mpsc;
 
 use super::{crypto, print, runtime};
-use crate::args::{LevelArg, RunArgs};
+use crate::args::{LevelArg, RunArgs, TransportArg};
+use crate::config;
+use crate::dictionary;
 use crate::embedded;
 use crate::failure::Failure;
+use crate::known;
 use crate::selection;
 
 /// How long an answer may take, if nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// `--client embedded`: the reference client, in this process.
+const EMBEDDED: &str = "embedded";
 
 /// How many cases run side by side for each processor: most wait for the target most of the time.
 const JOBS_A_PROCESSOR: usize = 4;
 
 /// Runs the suite and writes the reports.
 pub(crate) fn run(args: RunArgs) -> Result<u8, Failure> {
-    let args = with_config(args)?;
+    let args = config::with_config(args)?;
     let ledger = Arc::new(Ledger::embedded().map_err(Failure::found)?);
     let reports =
         args.report.iter().map(|r| r.parse::<ReportSpec>().map_err(Failure::usage)).collect::<Result<Vec<_>, _>>()?;
+    no_report_twice(&reports)?;
+    let known = known::read(&args)?;
     let scenarios = selection::scenarios(args.scenarios.as_deref())?;
     let shard = args.shard.as_deref().map(selection::parse_shard).transpose()?;
-    let mut cases = plan(&scenarios, &ledger);
+    let mut cases = match &args.client {
+        Some(_) => plan_for_clients(&scenarios, &ledger, args.role.as_deref()),
+        None => plan(&scenarios, &ledger),
+    };
     let every: BTreeSet<String> = cases.iter().map(|case| case.id.clone()).collect();
-    cases.retain(|case| selection::is_meant(case, &args.filter) && selection::in_shard(&case.id, shard));
-    if args.list {
-        return list(&cases);
-    }
+    cases.retain(|case| selection::is_meant(case, &args.filter));
     if cases.is_empty() {
         return Err(Failure::usage("no case is meant; `mpchat run --list` lists all"));
     }
+    let shard = shard.map(|(number, of)| Shard { number, of, plan: plan_digest(&args, &cases, &known) });
+    cases.retain(|case| selection::in_shard(&case.id, shard.as_ref().map(|s| (s.number, s.of))));
+    if args.list {
+        return list(&cases);
+    }
     let (subject, target) = subject(&args)?;
-    let embedded = matches!(subject, Subject::Embedded);
-    let options = options(&args, Arc::clone(&ledger), embedded)?;
-    let header = header(&args, target, cases.len());
+    let embedded = matches!(subject, Subject::Embedded(_) | Subject::Client(ClientSubject::Embedded(_)));
+    let options = options(&args, Arc::clone(&ledger), embedded, known.clone())?;
+    let header = header(&args, target, cases.len(), shard);
+    let stale = known.stale(every.iter().map(String::as_str));
     let mut results = Results::new(&ledger, &header);
     let mut reporters = reporters(&reports, &ledger)?;
-    runtime()?.block_on(conduct(subject, cases, options, header, &mut results, &mut reporters))?;
+    runtime()?.block_on(conduct(subject, cases, options, header, stale, &mut results, &mut reporters))?;
     drop(reporters);
     if args.accept {
         accept(&args, &results, &every)?;
+    }
+    if let Some(file) = &args.write_known_failures {
+        known::write(file, &known, &results)?;
     }
     if let Some(folder) = options_kit_to_remove(&args) {
         // Best effort: a temporary folder that stays is the operating system's to clean up.
         let _left = std::fs::remove_dir_all(folder);
     }
-    Ok(if args.accept && results.aborted.is_none() { u8::from(broken(&results)) } else { results.exit_code() })
+    match results.exit_code() {
+        2 => Err(Failure::nothing_judged()),
+        _ if args.accept && results.aborted.is_none() => Ok(u8::from(broken(&results))),
+        code => {
+            if results.judged_nothing() && results.aborted.is_none() {
+                eprintln!("mpchat: nothing was judged in this shard");
+            }
+            Ok(code)
+        }
+    }
+}
+
+/// What decides on cases and verdicts, whichever shard they fall into.
+fn plan_digest(args: &RunArgs, cases: &[PlannedCase], known: &KnownFailures) -> String {
+    let options = format!("{:?} {}", args.level.unwrap_or(LevelArg::Must), args.repeat.unwrap_or(1));
+    let ids = cases.iter().map(|case| case.id.as_str());
+    let patterns = known.patterns().iter().flat_map(|pattern| [pattern.text.as_str(), pattern.reason.as_str()]);
+    selection::digest([options.as_str()].into_iter().chain(ids).chain(patterns))
+}
+
+/// Two reports in one place would be none.
+fn no_report_twice(reports: &[ReportSpec]) -> Result<(), Failure> {
+    for (n, report) in reports.iter().enumerate() {
+        if reports.iter().take(n).any(|before| before.file == report.file) {
+            let place = report.file.as_ref().map_or("standard output".to_owned(), |file| file.display().to_string());
+            return Err(Failure::usage(format!("--report: two reports cannot both go to {place}")));
+        }
+    }
+    Ok(())
 }
 
 /// Runs the cases while the reporters take the events.
@@ -68,6 +115,7 @@ async fn conduct(
     cases: Vec<PlannedCase>,
     options: RunOptions,
     header: RunHeader,
+    stale: Vec<PatternProblem>,
     results: &mut Results,
     reporters: &mut [Box<dyn Reporter + '_>],
 ) -> Result<(), Failure> {
@@ -86,8 +134,11 @@ async fn conduct(
         Ok(())
     };
     tell(Event::RunStarted(Box::new(header)), results)?;
+    for problem in stale {
+        tell(Event::PatternProblem(problem), results)?;
+    }
     let run = tokio::spawn(mpchat_runner::run(subject, cases, options, sender));
-    let interrupted = tokio::signal::ctrl_c();
+    let interrupted = interrupted();
     tokio::pin!(interrupted);
     let mut aborted = None;
     loop {
@@ -110,7 +161,21 @@ async fn conduct(
             Err(error) => Some(format!("the suite itself failed: {error}")),
         };
     }
+    results.fails_like = dictionary::likeness(results);
     tell(Event::RunFinished { seconds: began.elapsed().as_secs_f64(), aborted }, results)
+}
+
+/// SIGINT or SIGTERM: what was started is to be ended.
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        let _interrupted = interrupt.await;
+        return;
+    };
+    tokio::select! {
+        _ = interrupt => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 fn list(cases: &[PlannedCase]) -> Result<u8, Failure> {
@@ -123,6 +188,15 @@ fn list(cases: &[PlannedCase]) -> Result<u8, Failure> {
 }
 
 fn subject(args: &RunArgs) -> Result<(Subject, Target), Failure> {
+    if let Some(command) = &args.client {
+        let name = command.clone();
+        let target = Target { role: "client".to_owned(), address: name.clone(), name };
+        let client = match command.as_str() {
+            EMBEDDED => ClientSubject::Embedded(client::Embedding::default()),
+            command => ClientSubject::Command(command.to_owned()),
+        };
+        return Ok((Subject::Client(client), target));
+    }
     let target = |address: &str, name: &str| Target {
         role: "server".to_owned(),
         address: address.to_owned(),
@@ -139,11 +213,16 @@ fn subject(args: &RunArgs) -> Result<(Subject, Target), Failure> {
             let started = subject::Command::new(command).map_err(Failure::usage)?;
             Ok((Subject::Command(started), target(command, command)))
         }
-        (None, None) => Ok((Subject::Embedded, target("embedded", "embedded reference server"))),
+        (None, None) => Ok((Subject::Embedded(Embedding::default()), target("embedded", "embedded reference server"))),
     }
 }
 
-fn options(args: &RunArgs, ledger: Arc<Ledger>, is_embedded: bool) -> Result<RunOptions, Failure> {
+fn options(
+    args: &RunArgs,
+    ledger: Arc<Ledger>,
+    is_embedded: bool,
+    known: KnownFailures,
+) -> Result<RunOptions, Failure> {
     let provider = crypto(args.crypto.as_deref())?;
     let kit = embedded::kit(args.kit.as_deref(), provider)?;
     let default = Timers::default();
@@ -160,6 +239,7 @@ fn options(args: &RunArgs, ledger: Arc<Ledger>, is_embedded: bool) -> Result<Run
     Ok(RunOptions {
         jobs: args.jobs.unwrap_or(processors * JOBS_A_PROCESSOR),
         patience: args.patience.unwrap_or(PATIENCE),
+        transports: args.transport.unwrap_or(TransportArg::Plain).transports(),
         timers: Timers {
             invite: args.invite_timeout.unwrap_or(default.invite),
             answer: args.answer_timeout.unwrap_or(default.answer),
@@ -168,7 +248,9 @@ fn options(args: &RunArgs, ledger: Arc<Ledger>, is_embedded: bool) -> Result<Run
         },
         fail_fast: args.fail_fast,
         level: if args.level == Some(LevelArg::Should) { Level::Should } else { Level::Must },
+        again: true,
         repeat: args.repeat.unwrap_or(1),
+        known,
         provider,
         kit_folder: kit_folder(args)?,
         kit,
@@ -207,6 +289,7 @@ fn reproduce(args: &RunArgs) -> String {
     let seconds = |length: Option<Duration>| length.map(|l| l.as_secs_f64().to_string());
     add("target", args.target.clone());
     add("start", args.start.clone());
+    add("client", args.client.clone());
     add("kit", args.kit.as_ref().map(|p| p.display().to_string()));
     add("scenarios", args.scenarios.as_ref().map(|p| p.display().to_string()));
     add("invite-timeout", seconds(args.invite_timeout));
@@ -215,17 +298,20 @@ fn reproduce(args: &RunArgs) -> String {
     add("status-timeout", seconds(args.status_timeout));
     add("patience", seconds(args.patience));
     add("crypto", args.crypto.clone());
+    add("level", (args.level == Some(LevelArg::Should)).then(|| "should".to_owned()));
     command
 }
 
-fn header(args: &RunArgs, target: Target, planned: usize) -> RunHeader {
+fn header(args: &RunArgs, target: Target, planned: usize, shard: Option<Shard>) -> RunHeader {
     RunHeader {
         tool: "mpchat".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("MPCHAT_COMMIT").map(str::to_owned),
         target,
         started: rfc3339(SystemTime::now()),
-        planned: planned * args.repeat.unwrap_or(1).max(1),
+        planned,
+        rounds: args.repeat.unwrap_or(1),
+        shard,
         should_fails: args.level == Some(LevelArg::Should),
     }
 }
@@ -263,71 +349,11 @@ fn accept(args: &RunArgs, results: &Results, every: &BTreeSet<String>) -> Result
             snapshots.accept(&case.id, transcript);
         }
     }
-    snapshots.keep_only(|id| every.contains(id));
+    // Those of the other role stay: a client's cases have theirs behind an @.
+    snapshots.keep_only(|id| id.contains('@') != args.client.is_some() || every.contains(id));
     snapshots.write(folder).map_err(Failure::usage)
 }
 
 fn broken(results: &Results) -> bool {
     results.summary.fail + results.summary.inconclusive > 0
-}
-
-/// The options of a configuration file; what the command line says comes first.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct ConfigFile {
-    filter: Vec<String>,
-    target: Option<String>,
-    start: Option<String>,
-    kit: Option<PathBuf>,
-    scenarios: Option<PathBuf>,
-    invite_timeout: Option<f64>,
-    answer_timeout: Option<f64>,
-    login_timeout: Option<f64>,
-    status_timeout: Option<f64>,
-    patience: Option<f64>,
-    report: Vec<String>,
-    level: Option<LevelArg>,
-    crypto: Option<String>,
-    jobs: Option<usize>,
-    repeat: Option<usize>,
-    shard: Option<String>,
-    fail_fast: bool,
-    snapshots: Option<PathBuf>,
-}
-
-fn with_config(mut args: RunArgs) -> Result<RunArgs, Failure> {
-    let Some(path) = &args.config else { return Ok(args) };
-    let fail = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
-    let file: ConfigFile = toml::from_str(&text).map_err(|error| fail(&error))?;
-    let seconds = |value: Option<f64>| -> Result<Option<Duration>, Failure> {
-        value.map(|v| crate::args::seconds(&v.to_string()).map_err(|error| fail(&error))).transpose()
-    };
-    args.invite_timeout = args.invite_timeout.or(seconds(file.invite_timeout)?);
-    args.answer_timeout = args.answer_timeout.or(seconds(file.answer_timeout)?);
-    args.login_timeout = args.login_timeout.or(seconds(file.login_timeout)?);
-    args.status_timeout = args.status_timeout.or(seconds(file.status_timeout)?);
-    args.patience = args.patience.or(seconds(file.patience)?);
-    if args.target.is_none() && args.start.is_none() {
-        (args.target, args.start) = (file.target, file.start);
-        if args.target.is_some() && args.start.is_some() {
-            return Err(fail(&"both target and start"));
-        }
-    }
-    if args.filter.is_empty() {
-        args.filter = file.filter;
-    }
-    if args.report.is_empty() {
-        args.report = file.report;
-    }
-    args.kit = args.kit.or(file.kit);
-    args.scenarios = args.scenarios.or(file.scenarios);
-    args.level = args.level.or(file.level);
-    args.crypto = args.crypto.or(file.crypto);
-    args.jobs = args.jobs.or(file.jobs);
-    args.repeat = args.repeat.or(file.repeat);
-    args.shard = args.shard.or(file.shard);
-    args.fail_fast |= file.fail_fast;
-    args.snapshots = args.snapshots.or(file.snapshots);
-    Ok(args)
 }

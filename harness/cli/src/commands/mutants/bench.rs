@@ -1,0 +1,89 @@
+//! What `mpchat mutants` and `mpchat habits` share: the cases, and how they are played against a list of peers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mpchat_model::{KnownFailures, Ledger, Level};
+use mpchat_peer::kit::Kit;
+use mpchat_proto::crypto::{default_provider, shortcut};
+use mpchat_runner::mutants::{Mutant, Quirk, mutants};
+use mpchat_runner::{PlannedCase, RunOptions, Timers, Transport, plan, plan_for_clients};
+
+use super::super::{print, runtime};
+use crate::embedded;
+use crate::failure::Failure;
+use crate::selection;
+
+/// The suite, ready to be played many times in this process.
+pub(super) struct Bench {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) cases: Vec<Arc<PlannedCase>>,
+    kit: Arc<Kit>,
+}
+
+/// In what the two commands differ.
+pub(super) struct Way {
+    /// Cases of one peer that run side by side.
+    pub(super) jobs: usize,
+    /// Peers that are tried side by side.
+    pub(super) peers: usize,
+    pub(super) patience: Duration,
+    pub(super) level: Level,
+    /// Whether a case that proved nothing is run again, alone.
+    pub(super) again: bool,
+}
+
+impl Bench {
+    /// With the cases that `filters` mean. From here on RSA is looked up: what is to be shown does not depend on it, and
+    /// there are some million logins.
+    pub(super) fn new(filters: &[String], client: bool) -> Result<Self, Failure> {
+        let ledger = Arc::new(Ledger::embedded().map_err(Failure::found)?);
+        let scenarios = selection::scenarios(None)?;
+        let planned = if client { plan_for_clients(&scenarios, &ledger, None) } else { plan(&scenarios, &ledger) };
+        let mut cases: Vec<Arc<PlannedCase>> = planned.into_iter().map(Arc::new).collect();
+        cases.retain(|case| selection::is_meant(case, filters));
+        shortcut::enable();
+        Ok(Self { ledger, cases, kit: embedded::kit(None, default_provider())? })
+    }
+
+    /// Plays the cases against each peer; `line` is printed as soon as one is done with.
+    pub(super) fn play(
+        &self,
+        quirks: &[Quirk],
+        way: &Way,
+        line: impl Fn(&Mutant) -> String,
+    ) -> Result<Vec<Mutant>, Failure> {
+        let options = || RunOptions {
+            jobs: way.jobs,
+            patience: way.patience,
+            transports: vec![Transport::Plain],
+            timers: Timers::default(),
+            fail_fast: false,
+            level: way.level,
+            again: way.again,
+            repeat: 1,
+            known: KnownFailures::default(),
+            provider: default_provider(),
+            kit: Arc::clone(&self.kit),
+            kit_folder: None,
+            snapshots: None,
+            reproduce: String::new(),
+            ledger: Arc::clone(&self.ledger),
+        };
+        let mut unheard = Ok(());
+        let tell = |mutant: &Mutant| {
+            if unheard.is_ok() {
+                unheard = print(&line(mutant));
+            }
+        };
+        let played = runtime()?.block_on(mutants(quirks, &self.cases, options, way.peers, tell));
+        let played = played.map_err(|error| Failure::unreachable(error.to_string()))?;
+        unheard.map(|()| played)
+    }
+}
+
+/// Whether a fault or habit is meant: by a part of its name, or by the rule that it breaks.
+pub(super) fn is_meant(quirk: Quirk, only: &[String]) -> bool {
+    let id = quirk.id();
+    only.is_empty() || only.iter().any(|word| id.contains(word.as_str()) || quirk.rule() == Some(word))
+}

@@ -1,0 +1,65 @@
+//! What must hold of a kill matrix.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mpchat_model::{Ledger, Level};
+use mpchat_runner::PlannedCase;
+use mpchat_runner::mutants::Mutant;
+
+/// Every condition that does not hold, a line each. Those about all faults and all cases only of a `whole` matrix.
+pub(super) fn breaches(mutants: &[Mutant], cases: &[Arc<PlannedCase>], ledger: &Ledger, whole: bool) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for mutant in mutants {
+        let (id, rule) = (mutant.fault.id(), mutant.fault.rule().unwrap_or_default());
+        if mutant.caught.is_empty() {
+            breaches.push(format!(
+                "{id} survives: no case fails ({rule}: the {} {})",
+                mutant.fault.role(),
+                mutant.fault.text()
+            ));
+        } else if mutant.named().next().is_none() {
+            breaches.push(format!("{id} is caught, but no failing case names {rule} first"));
+        }
+    }
+    if whole {
+        breaches.extend(rules_without_fault(mutants, ledger));
+        breaches.extend(cases_without_fault(mutants, cases, crate::embedded::spared()));
+    }
+    breaches
+}
+
+fn rules_without_fault(mutants: &[Mutant], ledger: &Ledger) -> Vec<String> {
+    let broken: BTreeSet<&str> = mutants.iter().filter_map(|mutant| mutant.fault.rule()).collect();
+    let client = mutants.iter().any(|mutant| mutant.fault.role() == "client");
+    let binds = |rule: &mpchat_model::Rule| if client { rule.role.binds_client() } else { rule.role.binds_server() };
+    let must = |rule: &&mpchat_model::Rule| {
+        rule.level == Level::Must && binds(rule) && ledger.unobservable(&rule.id).is_none()
+    };
+    let without = ledger.rules().iter().filter(must).filter(|rule| !broken.contains(rule.id.as_str()));
+    without.map(|rule| format!("{} has no fault", rule.id)).collect()
+}
+
+/// A case catches a fault, or is on the list of those that need not.
+fn cases_without_fault(mutants: &[Mutant], cases: &[Arc<PlannedCase>], spared: &str) -> Vec<String> {
+    let caught: BTreeSet<&str> =
+        mutants.iter().flat_map(|mutant| &mutant.caught).map(|caught| caught.case.as_str()).collect();
+    // A client's cases have their role behind an @.
+    let of_clients = mutants.iter().any(|mutant| mutant.fault.role() == "client");
+    let spared: BTreeSet<&str> = spared
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(": ").map(|(case, _)| case))
+        .filter(|case| case.contains('@') == of_clients)
+        .collect();
+    let mut breaches = Vec::new();
+    for case in cases {
+        if !caught.contains(case.id.as_str()) && !spared.contains(case.id.as_str()) {
+            breaches.push(format!("{} catches no fault, and is not in scenarios/spared.txt", case.id));
+        }
+    }
+    let known: BTreeSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+    let stale = spared.difference(&known);
+    breaches.extend(stale.map(|case| format!("{case} is in scenarios/spared.txt, but there is no such case")));
+    breaches
+}

@@ -1,0 +1,74 @@
+//! `mpchat habits`: the suite against peers that are legal in unusual ways. None may be called wrong.
+
+use std::time::{Duration, Instant};
+
+use mpchat_model::Level;
+use mpchat_runner::mutants::{Mutant, Quirk};
+
+use super::super::print;
+use super::bench::{Bench, Way, is_meant};
+use crate::args::HabitsArgs;
+use crate::failure::Failure;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many cases of one habit run side by side, if nothing is said.
+const CASES_SIDE_BY_SIDE: usize = 16;
+
+/// How many habits are tried side by side.
+const HABITS_SIDE_BY_SIDE: usize = 6;
+
+/// Runs the suite against every habit; exit code 1 if a case fails or proves nothing.
+pub(crate) fn habits(args: &HabitsArgs) -> Result<u8, Failure> {
+    let habits: Vec<Quirk> =
+        Quirk::habits(args.role.is_client()).into_iter().filter(|habit| is_meant(*habit, &args.only)).collect();
+    if habits.is_empty() {
+        return Err(Failure::usage("no habit is meant; `mpchat habits` without --only tries all"));
+    }
+    let bench = Bench::new(&args.cases, args.role.is_client())?;
+    let way = Way {
+        jobs: args.jobs.unwrap_or(CASES_SIDE_BY_SIDE),
+        peers: if args.jobs == Some(1) { habits.len() } else { HABITS_SIDE_BY_SIDE },
+        patience: PATIENCE,
+        level: Level::Must,
+        again: true,
+    };
+    let began = Instant::now();
+    let rounds = args.rounds.unwrap_or(1).max(1);
+    let turns: Vec<Quirk> = (0..rounds).flat_map(|_| habits.iter().copied()).collect();
+    let all = bench.play(&turns, &way, line)?;
+    let wrong = all.iter().filter(|habit| !habit.caught.is_empty() || !habit.inconclusive.is_empty()).count();
+    print(&format!(
+        "{} habits, {rounds} rounds of {} cases: {wrong} of {} runs with a case that did not pass; {:.0} s\n",
+        habits.len(),
+        bench.cases.len(),
+        all.len(),
+        began.elapsed().as_secs_f64()
+    ))?;
+    Ok(u8::from(wrong > 0))
+}
+
+fn line(habit: &Mutant) -> String {
+    let fine = habit.caught.is_empty() && habit.inconclusive.is_empty();
+    let mut text = format!(
+        "{:6} {:20} {:5.1} s  {} cases, {} skipped: the {} {}\n",
+        if fine { "passes" } else { "WRONG" },
+        habit.fault.id(),
+        habit.took.as_secs_f64(),
+        habit.cases,
+        habit.skipped,
+        habit.fault.role(),
+        habit.fault.text()
+    );
+    for caught in &habit.caught {
+        let rules: Vec<&str> = caught.rules.iter().map(mpchat_model::RuleId::as_str).collect();
+        text.push_str(&format!("    {} fails: {}\n        {}\n", caught.case, rules.join(" "), caught.how));
+        for frame in &caught.frames {
+            text.push_str(&format!("            {}\n", frame.chars().take(160).collect::<String>()));
+        }
+    }
+    for (case, why) in &habit.inconclusive {
+        text.push_str(&format!("    {case} proves nothing: {why}\n"));
+    }
+    text
+}

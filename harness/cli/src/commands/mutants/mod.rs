@@ -1,0 +1,97 @@
+//! `mpchat mutants`: the kill matrix.
+
+mod bench;
+mod conditions;
+pub(crate) mod habits;
+mod matrix;
+
+use std::time::{Duration, Instant};
+
+use mpchat_model::Level;
+use mpchat_runner::mutants::{Mutant, Quirk};
+
+use self::bench::{Bench, Way, is_meant};
+use super::print;
+use crate::args::MutantsArgs;
+use crate::dictionary;
+use crate::failure::Failure;
+
+/// How long an answer may take: everybody is in this process.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// How many cases of one fault run side by side. A fault that leaves cases waiting costs patience, not a processor.
+const CASES_SIDE_BY_SIDE: usize = 32;
+
+/// How many faults are tried side by side for each processor.
+const FAULTS_A_PROCESSOR: usize = 4;
+
+/// Runs the suite against every fault; exit code 1 if a condition does not hold.
+pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
+    let client = args.role.is_client();
+    let mut faults: Vec<Quirk> =
+        Quirk::faults(client).into_iter().filter(|fault| is_meant(*fault, &args.only)).collect();
+    // What leaves the most cases waiting begins first.
+    faults.sort_by_key(|fault| std::cmp::Reverse(dictionary::cases_caught(fault.role(), &fault.id())));
+    if faults.is_empty() {
+        return Err(Failure::usage("no fault is meant; `mpchat mutants` without --only tries all"));
+    }
+    let bench = Bench::new(&args.cases, client)?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let way = Way {
+        jobs: CASES_SIDE_BY_SIDE,
+        peers: args.jobs.unwrap_or(processors * FAULTS_A_PROCESSOR),
+        patience: args.patience.unwrap_or(PATIENCE),
+        // A fault may break a SHOULD.
+        level: Level::Should,
+        again: false,
+    };
+    let began = Instant::now();
+    let all = bench.play(&faults, &way, |mutant| line(mutant, args.verbose))?;
+    for file in &args.report {
+        matrix::write(file, &all, &bench.cases, if client { "client" } else { "server" }).map_err(Failure::usage)?;
+    }
+    let whole = args.only.is_empty() && args.cases.is_empty();
+    let breaches = conditions::breaches(&all, &bench.cases, &bench.ledger, whole);
+    for breach in &breaches {
+        print(&format!("{breach}\n"))?;
+    }
+    let caught = all.iter().filter(|mutant| mutant.named().next().is_some()).count();
+    print(&format!(
+        "{} faults: {caught} caught and named by their rule; {} conditions broken; {:.0} s\n",
+        all.len(),
+        breaches.len(),
+        began.elapsed().as_secs_f64()
+    ))?;
+    Ok(u8::from(!breaches.is_empty()))
+}
+
+fn line(mutant: &Mutant, verbose: bool) -> String {
+    let named = mutant.named().count();
+    let fault = mutant.fault;
+    let word = match (named, mutant.caught.len()) {
+        (0, 0) => "SURVIVES",
+        (0, _) => "MISNAMED",
+        _ => "caught",
+    };
+    let mut text = format!(
+        "{word:8} {:10} {:30} {:5.1} s  {named} of {} failing cases name it first",
+        fault.rule().unwrap_or_default(),
+        fault.id(),
+        mutant.took.as_secs_f64(),
+        mutant.caught.len()
+    );
+    if !mutant.inconclusive.is_empty() {
+        text.push_str(&format!(", {} inconclusive", mutant.inconclusive.len()));
+    }
+    text.push('\n');
+    if verbose || named == 0 {
+        for caught in mutant.caught.iter().take(if verbose { usize::MAX } else { 5 }) {
+            let rules: Vec<&str> = caught.rules.iter().map(mpchat_model::RuleId::as_str).collect();
+            text.push_str(&format!("    {}: {}\n", caught.case, rules.join(" ")));
+            if verbose {
+                text.push_str(&format!("        {}\n", caught.how));
+            }
+        }
+    }
+    text
+}
