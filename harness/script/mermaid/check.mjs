@@ -54,7 +54,6 @@ const print = (value) => (value === undefined ? 'nothing' : JSON.stringify(value
 async function differences(mermaid, { diagram, messages }) {
   let parsed;
   try {
-    await mermaid.parse(diagram);
     parsed = await mermaid.mermaidAPI.getDiagramFromText(diagram);
   } catch (error) {
     return [`refused: ${error.message}`];

@@ -9,7 +9,7 @@ use mpchat_proto::crypto::{default_provider, shortcut};
 use mpchat_runner::mutants::{Mutant, Quirk, mutants};
 use mpchat_runner::{PlannedCase, RunOptions, Timers, Transport, plan, plan_for_clients};
 
-use super::super::{print, runtime};
+use super::super::print;
 use crate::embedded;
 use crate::failure::Failure;
 use crate::selection;
@@ -76,7 +76,7 @@ impl Bench {
                 unheard = print(&line(mutant));
             }
         };
-        let played = runtime()?.block_on(mutants(quirks, &self.cases, options, way.peers, tell));
+        let played = mutants(quirks, &self.cases, options, way.peers, tell);
         let played = played.map_err(|error| Failure::unreachable(error.to_string()))?;
         unheard.map(|()| played)
     }
