@@ -19,19 +19,19 @@ impl Play {
     /// Performs one act of a burst.
     pub(crate) async fn perform(&mut self, leaf: &Arc<Leaf>) -> Result<(), Stop> {
         self.settle().await?;
+        // Before the act: what it causes may come before this goes on.
+        self.last_act = Instant::now();
         self.fill_as_drawn(leaf);
         match &leaf.what {
             LeafKind::Frame(frame) => self.perform_frame(leaf, frame).await?,
             LeafKind::Ending(ending) => self.perform_ending(leaf, ending).await?,
             LeafKind::Note(_) => {}
         }
-        self.last_act = Instant::now();
-        self.progress = self.last_act;
+        self.progress = Instant::now();
         Ok(())
     }
 
     async fn perform_frame(&mut self, leaf: &Leaf, frame: &Frame) -> Result<(), Stop> {
-        self.last_act = Instant::now();
         let number = self.connection(&leaf.conn).await?;
         match &frame.what {
             What::Message(message) => {

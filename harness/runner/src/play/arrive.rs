@@ -443,7 +443,7 @@ impl Play {
 
     /// Notes when a timer of the target may have started.
     fn note_timers(&mut self, number: usize, heard: &Heard) {
-        let (earliest, latest) = (self.last_act, heard.at);
+        let (earliest, latest) = (self.cause_of(number, heard), heard.at);
         let Some(conn) = self.conns.get_mut(number) else { return };
         match heard.kind {
             Kind::InviteReq => {
@@ -457,6 +457,16 @@ impl Play {
             }
             _ => {}
         }
+    }
+
+    /// When the frame can have been sent at the earliest.
+    fn cause_of(&self, number: usize, heard: &Heard) -> Instant {
+        let made = heard.about.as_ref().and_then(|text| self.texts.get(text)).map(|text| text.at);
+        let login = self.conns.get(number).and_then(|conn| conn.logged_in_at);
+        // A line that was held back (MSG-20) came with the answer to the one before it.
+        let answers = self.texts.values().flat_map(|text| text.answered.values());
+        let answer = answers.filter(|(on, _)| *on == number).map(|(_, at)| *at).max();
+        made.and_then(|made| [Some(made), login, answer].into_iter().flatten().max()).unwrap_or(self.last_act)
     }
 
     fn bad_header(&mut self, number: usize, error: &HeaderError) -> Stop {

@@ -46,8 +46,8 @@ impl Play {
             NoteKind::LogsIn => {
                 self.wait_for_timer_of(thread).await?;
                 self.settle().await?;
-                self.log_in_again(leaf).await?;
                 self.last_act = Instant::now();
+                self.log_in_again(leaf).await?;
             }
             NoteKind::Connects => {
                 let _number = self.connection(&leaf.conn).await?;

@@ -11,8 +11,11 @@ use crate::stop::Stop;
 
 use super::Play;
 
-/// What rounding in clocks may make a timer look early by.
-const ROUNDING: Duration = Duration::from_millis(2);
+/// What may make a timer look early: clocks are rounded, and a server starts its timer when it queues a frame, which a
+/// busy machine writes a little later.
+fn rounding(length: Duration) -> Duration {
+    Duration::from_millis(2) + length / 32
+}
 
 impl Play {
     /// `the … timeout passes`: what follows must not come before the timer can have run out.
@@ -41,10 +44,10 @@ impl Play {
             self.checking = None;
             return Ok(());
         }
-        let due = earliest + length - ROUNDING;
+        let due = earliest + length - rounding(length);
         if let Some(thread) = self.threads.iter_mut().find(|t| t.id == thread) {
             thread.not_before = Some(due);
-            thread.timer_over = Some(latest + length + ROUNDING);
+            thread.timer_over = Some(latest + length + rounding(length));
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! A target that is started by a command: made ready, watched, restarted, ended.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mpchat_script::ast::Timer;
 use tokio::io::{AsyncReadExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::task::JoinHandle;
 
@@ -20,6 +21,12 @@ const START: Duration = Duration::from_secs(20);
 
 /// How long a target may take to end after SIGTERM, before SIGKILL.
 const END: Duration = Duration::from_secs(5);
+
+/// Where ports for targets are: below those that an operating system gives to connections.
+const PORTS: Range<u16> = 10_240..32_768;
+
+/// How many of them are tried; nearly all of them are free.
+const PORTS_TRIED: usize = 200;
 
 /// Between two looks whether it accepts.
 const LOOK: Duration = Duration::from_millis(10);
@@ -104,6 +111,8 @@ struct Running {
     child: Child,
     group: Group,
     address: SocketAddr,
+    /// Keeps other runs from the port.
+    _claim: UdpSocket,
     errors: Arc<Mutex<VecDeque<u8>>>,
     /// Ends with the target's standard error.
     reading: JoinHandle<()>,
@@ -229,11 +238,29 @@ fn fresh_folder() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
+/// A port that no program listens on, and the claim to it.
+///
+/// Between here and the target's own bind the port is nobody's. It lies below the ports that systems choose themselves, and
+/// runs side by side keep off each other's: UDP has ports of its own, so a run that holds the number there is in no
+/// target's way, and the system releases it however the run ends.
+fn free_port() -> Result<(UdpSocket, SocketAddr), String> {
+    let mut error = String::new();
+    for _ in 0..PORTS_TRIED {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(PORTS)));
+        let claimed = UdpSocket::bind(address).and_then(|claim| {
+            let _free = std::net::TcpListener::bind(address)?;
+            Ok(claim)
+        });
+        match claimed {
+            Ok(claim) => return Ok((claim, address)),
+            Err(failed) => error = failed.to_string(),
+        }
+    }
+    Err(format!("no free port between {} and {}: {error}", PORTS.start, PORTS.end))
+}
+
 async fn launch(command: &Command, kit: Option<&Path>, state: &Path, timers: Timers) -> Result<Running, String> {
-    // The port is free at this moment; should another program take it meanwhile, the target says so and ends.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    drop(listener);
+    let (claim, address) = free_port()?;
     let text = command.fill(address.port(), kit, state, timers);
     let mut child = tokio::process::Command::new("sh")
         .arg("-c")
@@ -254,7 +281,7 @@ async fn launch(command: &Command, kit: Option<&Path>, state: &Path, timers: Tim
             keep_end(BufReader::new(stderr), kept).await;
         }
     });
-    let mut running = Running { child, group, address, errors, reading };
+    let mut running = Running { child, group, address, _claim: claim, errors, reading };
     let began = Instant::now();
     loop {
         if TcpStream::connect(address).await.is_ok() {
