@@ -109,6 +109,10 @@ pub(crate) struct MutantsArgs {
     /// Write the matrix: FILE.json for tools, FILE.md for people; repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
+    /// Play only what shows that the committed matrix still holds: for every fault some cases that caught it, for every case
+    /// some faults that it caught, new ones in full. What does not hold any more is played in full.
+    #[arg(long, conflicts_with = "report")]
+    pub(crate) confirm: bool,
     /// How many faults are tried side by side.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,

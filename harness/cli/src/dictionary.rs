@@ -9,7 +9,7 @@ static SERVER: &str = include_str!("../../../reports/baseline/kill-matrix-server
 static CLIENT: &str = include_str!("../../../reports/baseline/kill-matrix-client.json");
 
 /// The committed matrix of a role, read when it is first needed.
-fn matrix(role: &str) -> Option<&'static KillMatrix> {
+pub(crate) fn matrix(role: &str) -> Option<&'static KillMatrix> {
     static SERVERS: OnceLock<Option<KillMatrix>> = OnceLock::new();
     static CLIENTS: OnceLock<Option<KillMatrix>> = OnceLock::new();
     let (read, text) = if role == "client" { (&CLIENTS, CLIENT) } else { (&SERVERS, SERVER) };

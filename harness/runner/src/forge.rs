@@ -4,6 +4,7 @@ use mpchat_proto::crypto::PublicKey;
 use mpchat_proto::frame::{ETK_LEN, HEADER_LEN, Header, MAC_LEN};
 use mpchat_proto::ids::{Sid, Uid};
 use mpchat_script::ast::{Fault, Field, Message, Value};
+use mpchat_script::split_digits;
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -176,7 +177,7 @@ fn range_of(field: Field, len: usize, etk: bool) -> std::ops::Range<usize> {
     range.start.min(len)..range.end.min(len)
 }
 
-/// `{bob}` is bob's uid text, `{BOB}` the same in capitals.
+/// `{bob}` is bob's uid text, `{BOB}` the same in capitals, `{bob:15}` its last 15 digits.
 fn fill_in(meanings: &impl Meanings, text: &str) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -187,9 +188,14 @@ fn fill_in(meanings: &impl Meanings, text: &str) -> String {
             rest = after;
             continue;
         };
-        match meanings.uid(&name.to_lowercase()) {
-            Some(uid) if name.chars().any(char::is_uppercase) => filled.push_str(&uid.to_string().to_uppercase()),
-            Some(uid) => filled.push_str(&uid.to_string()),
+        let (user, digits) = split_digits(name);
+        match meanings.uid(&user.to_lowercase()) {
+            Some(uid) => {
+                let text = uid.to_string();
+                let text = if user.chars().any(char::is_uppercase) { text.to_uppercase() } else { text };
+                let left_out = text.len().saturating_sub(digits.unwrap_or(text.len()));
+                filled.extend(text.chars().skip(left_out));
+            }
             None => {
                 filled.push('{');
                 filled.push_str(name);

@@ -1,5 +1,6 @@
 //! The kill matrix: the suite against servers, or clients, that break one rule each.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -119,6 +120,15 @@ impl Mutant {
         let first = move |caught: &&Caught| caught.rules.first().is_some_and(|first| first.as_str() == rule);
         self.caught.iter().filter(first).map(|caught| caught.case.as_str())
     }
+
+    /// Takes in what further cases said of the same fault.
+    pub fn extend(&mut self, further: Self) {
+        self.cases += further.cases;
+        self.caught.extend(further.caught);
+        self.inconclusive.extend(further.inconclusive);
+        self.skipped += further.skipped;
+        self.took += further.took;
+    }
 }
 
 /// Whether a case is played against a fault: one that uses up sequence numbers only if it is about the rule.
@@ -126,7 +136,7 @@ pub fn meets(case: &PlannedCase, fault: Quirk) -> bool {
     !case.exhausts || case.covers().iter().any(|rule| Some(rule.as_str()) == fault.rule())
 }
 
-/// Runs the cases against each fault, `side_by_side` at a time; each result goes to `done` as soon as it is there.
+/// Runs each fault's cases against it, `side_by_side` at a time; each result goes to `done` as soon as it is there.
 ///
 /// Each processor has a runtime of its own: a peer, its cases and their memory stay on one thread, which costs a third less
 /// than threads that wake each other for each frame.
@@ -134,14 +144,13 @@ pub fn meets(case: &PlannedCase, fault: Quirk) -> bool {
 /// # Errors
 /// If an embedded peer cannot be started, or the system gives no thread.
 pub fn mutants(
-    faults: &[Quirk],
-    cases: &[Arc<PlannedCase>],
+    faults: &[(Quirk, Vec<Arc<PlannedCase>>)],
     options: impl Fn() -> RunOptions + Sync,
     side_by_side: usize,
     mut done: impl FnMut(&Mutant),
 ) -> Result<Vec<Mutant>, Unreachable> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from).min(side_by_side.max(1));
-    let queue = Mutex::new(faults.iter().copied());
+    let queue = Mutex::new(faults.iter());
     let (finished, all) = std::sync::mpsc::channel();
     let mut mutants = Vec::new();
     std::thread::scope(|scope| {
@@ -156,9 +165,8 @@ pub fn mutants(
                     Err(error) => return drop(finished.send(Err(Unreachable(error.to_string())))),
                 };
                 runtime.block_on(join_all((0..share.max(1)).map(|_| async {
-                    while let Some(fault) = next(queue) {
-                        let mine = cases.iter().filter(|case| meets(case, fault)).cloned().collect();
-                        let mutant = one(fault, mine, options()).await;
+                    while let Some((fault, cases)) = next(queue) {
+                        let mutant = one(*fault, cases, options()).await;
                         // Nobody listens any more when another fault could not be tried.
                         if finished.send(mutant).is_err() {
                             return;
@@ -179,13 +187,13 @@ pub fn mutants(
     Ok(mutants)
 }
 
-fn next(queue: &Mutex<impl Iterator<Item = Quirk>>) -> Option<Quirk> {
+fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
-async fn one(fault: Quirk, cases: Vec<Arc<PlannedCase>>, options: RunOptions) -> Result<Mutant, Unreachable> {
+async fn one(fault: Quirk, cases: &[Arc<PlannedCase>], options: RunOptions) -> Result<Mutant, Unreachable> {
     let began = Instant::now();
-    let order: Vec<String> = cases.iter().map(|case| case.id.clone()).collect();
+    let order: HashMap<&str, usize> = cases.iter().enumerate().map(|(n, case)| (case.id.as_str(), n)).collect();
     let (events, mut heard) = mpsc::unbounded_channel();
     let subject = fault.subject();
     let collect = async {
@@ -197,9 +205,9 @@ async fn one(fault: Quirk, cases: Vec<Arc<PlannedCase>>, options: RunOptions) ->
         }
         results
     };
-    let (ran, mut results) = tokio::join!(run(subject, cases, options, events), collect);
+    let (ran, mut results) = tokio::join!(run(subject, cases.iter().cloned(), options, events), collect);
     ran?;
-    results.sort_by_key(|result| order.iter().position(|id| *id == result.id));
+    results.sort_by_key(|result| order.get(result.id.as_str()).copied());
     let of = |verdict| results.iter().filter(move |result| result.verdict == verdict);
     Ok(Mutant {
         fault,

@@ -7,6 +7,7 @@ use mpchat_model::{Ledger, RuleId};
 use mpchat_script::ast::{
     Branch, Cast, Fault, Field, Frame, Item, Loop, Need, Note, NoteKind, Payload, Scenario, Timer, Value, What,
 };
+use mpchat_script::in_braces;
 
 use crate::client::roles;
 use crate::client::script::{self, Script};
@@ -27,6 +28,8 @@ pub struct PlannedCase {
     pub exhausts: bool,
     /// The users that it needs, in the order in which they get their identities.
     pub users: Vec<String>,
+    /// Whose uid should begin with 0, by the place in `users`: a part of it is written, which a careless server fills up.
+    pub(crate) led_by_zero: Option<usize>,
     /// The user whom the client under test plays; none where a server is tested.
     pub role: Option<String>,
     /// The rules that the case is about and that bind its subject.
@@ -120,6 +123,7 @@ fn client_cases(
             planned.push(PlannedCase {
                 id: format!("{}@{role}", with_choice(&expansion.id, &choice)),
                 users: users(scenario, &lifelines, &facts),
+                led_by_zero: None,
                 covers,
                 role: Some(role.to_owned()),
                 scenario: Arc::clone(scenario),
@@ -212,9 +216,11 @@ fn cases(scenario: &Arc<Scenario>) -> Vec<PlannedCase> {
             let program = program::compile(&scenario.front, &body);
             let mut facts = Facts::default();
             facts.items(&body);
+            let users = users(scenario, &program.lifelines, &facts);
             planned.push(PlannedCase {
                 id,
-                users: users(scenario, &program.lifelines, &facts),
+                led_by_zero: users.iter().position(|user| facts.cut.contains(user)),
+                users,
                 covers: scenario.front.covers.clone(),
                 role: None,
                 scenario: Arc::clone(scenario),
@@ -314,6 +320,8 @@ struct Facts {
     restarts: bool,
     exhausts: bool,
     named: Vec<String>,
+    /// Users of whose uid text a part is written.
+    cut: Vec<String>,
 }
 
 impl Facts {
@@ -356,7 +364,12 @@ impl Facts {
                 Fault::SealedBy(name) | Fault::SealedFor(name) | Fault::SealedTo(name) => self.named.push(name.clone()),
                 Fault::With(field, value) | Fault::After(field, value) => match value {
                     Value::Name(name) if *field == Field::Uid => self.named.push(name.clone()),
-                    Value::Text(text) => self.named.extend(in_braces(text)),
+                    Value::Text(text) => {
+                        for (name, digits) in in_braces(text) {
+                            self.cut.extend(digits.map(|_| name.clone()));
+                            self.named.push(name);
+                        }
+                    }
                     Value::Way(way) if way == "other-key" => self.named.push("somebody".to_owned()),
                     _ => {}
                 },
@@ -364,11 +377,6 @@ impl Facts {
             }
         }
     }
-}
-
-fn in_braces(text: &str) -> Vec<String> {
-    let names = text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_lowercase());
-    names.filter(|name| name != "envelope" && name != "flipped").collect()
 }
 
 /// Every user of a case, lifelines first, the watcher last.

@@ -368,14 +368,14 @@ impl Run {
 
     /// The client has to be able to log in: else nothing can be judged.
     async fn try_client(&self, client: &Bench) -> Result<(), Unreachable> {
-        let lent = self.pool.lend(1).await;
+        let lent = self.pool.lend(1, None).await;
         let user = lent.as_ref().and_then(|lent| lent.users.first()).cloned();
         let user = user.ok_or_else(|| Unreachable("the kit has no users".to_owned()))?;
         client.looks_alive(user).await.map_err(Unreachable)
     }
 
     async fn play_client(&self, client: &Bench, turn: &Turn, transport: Transport) -> (Played, Vec<String>) {
-        let Some(lent) = self.pool.lend(turn.case.users.len()).await else {
+        let Some(lent) = self.pool.lend(turn.case.users.len(), turn.case.led_by_zero).await else {
             let few = format!("the kit has fewer than {} users", turn.case.users.len());
             return (Played::nothing(Stop::Skip(few)), Vec::new());
         };
@@ -417,7 +417,7 @@ impl Run {
         if self.in_vain.load(Ordering::Relaxed) >= GIVING_UP && !self.looks_alive(&instance).await {
             return Err(Stop::Inconclusive("not run: the target answers nobody any more".to_owned()));
         }
-        let lent = self.pool.lend(case.users.len()).await;
+        let lent = self.pool.lend(case.users.len(), case.led_by_zero).await;
         let lent = lent.ok_or_else(|| Stop::Skip(format!("the kit has fewer than {} users", case.users.len())))?;
         let timers = instance.timers;
         let stage = Stage {
@@ -452,7 +452,7 @@ impl Run {
     }
 
     async fn answers_anybody(&self, instance: &Instance) -> bool {
-        let Some(lent) = self.pool.lend(1).await else { return false };
+        let Some(lent) = self.pool.lend(1, None).await else { return false };
         let users = lent.users.iter().map(|u| (crate::play::WATCHER.to_owned(), Arc::clone(u))).collect();
         let stage = Stage {
             instance: instance.clone(),

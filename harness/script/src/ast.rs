@@ -340,7 +340,7 @@ pub enum Value {
     Number(u64),
     /// `0x…`.
     Hex(Vec<u8>),
-    /// A JSON string, decoded. `{bob}` in it is bob's uid text, `{BOB}` the same in capitals.
+    /// A JSON string, decoded. `{bob}` in it is bob's uid text, `{BOB}` the same in capitals, `{bob:15}` its last 15 digits.
     Text(String),
     /// A user, a session, `server`, `none`, `unknown`.
     Name(String),

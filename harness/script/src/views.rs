@@ -109,7 +109,7 @@ pub(crate) fn pointed_at(message: &Message) -> Vec<String> {
             }
             Fault::SealedBy(name) | Fault::SealedFor(name) | Fault::SealedTo(name) => names.push(name.clone()),
             Fault::With(Field::Payload, Value::Text(text)) => {
-                names.extend(in_braces(text).into_iter().map(str::to_ascii_lowercase));
+                names.extend(in_braces(text).into_iter().map(|(name, _)| name));
             }
             _ => {}
         }

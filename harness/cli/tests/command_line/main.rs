@@ -4,6 +4,7 @@
 mod clients;
 mod known;
 mod levels;
+mod matrix;
 mod rounds;
 mod shards;
 mod usage;

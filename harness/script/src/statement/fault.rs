@@ -211,21 +211,34 @@ fn allowed(field: Field, moment: Moment) -> &'static str {
 /// the last byte changed.
 const ENVELOPES: [&str; 2] = ["envelope", "flipped"];
 
-/// The users in braces of a payload.
-pub(crate) fn in_braces(text: &str) -> Vec<&str> {
-    let names = text.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-    names.filter(|name| !ENVELOPES.iter().any(|word| name.eq_ignore_ascii_case(word))).collect()
+/// The users in braces of a payload, `bob` of `{bob}`, `{BOB}` and `{bob:15}`, and the digits that are meant, if not all.
+#[must_use]
+pub fn in_braces(text: &str) -> Vec<(String, Option<usize>)> {
+    let names = text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(split_digits);
+    let names = names.map(|(name, digits)| (name.to_ascii_lowercase(), digits));
+    names.filter(|(name, _)| !ENVELOPES.contains(&name.as_str())).collect()
 }
 
-/// Each brace belongs to `{bob}` or `{BOB}`.
+/// The name of `{bob:15}`, and how many digits of the uid text are meant: its last ones, never all of them.
+#[must_use]
+pub fn split_digits(name: &str) -> (&str, Option<usize>) {
+    let digits = |digits: &str| digits.parse().ok().filter(|digits| (1..=15).contains(digits));
+    match name.split_once(':') {
+        Some((name, count)) if digits(count).is_some() => (name, digits(count)),
+        _ => (name, None),
+    }
+}
+
+/// Each brace belongs to `{bob}`, `{BOB}` or `{bob:15}`.
 fn braces(text: &str) -> Result<(), Problem> {
     for rest in text.split('{').skip(1) {
         let named = rest.split_once('}').is_some_and(|(name, _)| {
+            let (name, _) = split_digits(name);
             crate::names::is_name(&name.to_ascii_lowercase())
                 && (name == name.to_ascii_lowercase() || name == name.to_ascii_uppercase())
         });
         if !named {
-            return Err(Problem::BadString("a brace stands for a uid, `{bob}` or `{BOB}`".into()));
+            return Err(Problem::BadString("a brace stands for a uid: `{bob}`, `{BOB}` or `{bob:15}`".into()));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mpchat_model::{KnownFailures, Ledger, Level};
 use mpchat_peer::kit::Kit;
 use mpchat_proto::crypto::{default_provider, shortcut};
-use mpchat_runner::mutants::{Mutant, Quirk, mutants};
+use mpchat_runner::mutants::{Mutant, Quirk, meets, mutants};
 use mpchat_runner::{PlannedCase, RunOptions, Timers, Transport, plan, plan_for_clients};
 
 use super::super::print;
@@ -46,10 +46,15 @@ impl Bench {
         Ok(Self { ledger, cases, kit: embedded::kit(None, default_provider())? })
     }
 
-    /// Plays the cases against each peer; `line` is printed as soon as one is done with.
+    /// The cases that are played against a fault when all are.
+    pub(super) fn meeting(&self, quirk: Quirk) -> Vec<Arc<PlannedCase>> {
+        self.cases.iter().filter(|case| meets(case, quirk)).cloned().collect()
+    }
+
+    /// Plays each peer's cases against it; `line` is printed as soon as one is done with.
     pub(super) fn play(
         &self,
-        quirks: &[Quirk],
+        quirks: &[(Quirk, Vec<Arc<PlannedCase>>)],
         way: &Way,
         line: impl Fn(&Mutant) -> String,
     ) -> Result<Vec<Mutant>, Failure> {
@@ -76,7 +81,7 @@ impl Bench {
                 unheard = print(&line(mutant));
             }
         };
-        let played = mutants(quirks, &self.cases, options, way.peers, tell);
+        let played = mutants(quirks, options, way.peers, tell);
         let played = played.map_err(|error| Failure::unreachable(error.to_string()))?;
         unheard.map(|()| played)
     }

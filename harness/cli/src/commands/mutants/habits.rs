@@ -35,7 +35,7 @@ pub(crate) fn habits(args: &HabitsArgs) -> Result<u8, Failure> {
     };
     let began = Instant::now();
     let rounds = args.rounds.unwrap_or(1).max(1);
-    let turns: Vec<Quirk> = (0..rounds).flat_map(|_| habits.iter().copied()).collect();
+    let turns: Vec<_> = (0..rounds).flat_map(|_| habits.iter().map(|habit| (*habit, bench.meeting(*habit)))).collect();
     let all = bench.play(&turns, &way, line)?;
     let wrong = all.iter().filter(|habit| !habit.caught.is_empty() || !habit.inconclusive.is_empty()).count();
     print(&format!(

@@ -2,6 +2,7 @@
 
 mod bench;
 mod conditions;
+mod confirm;
 pub(crate) mod habits;
 mod matrix;
 
@@ -46,7 +47,13 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
         again: false,
     };
     let began = Instant::now();
-    let all = bench.play(&faults, &way, |mutant| line(mutant, args.verbose))?;
+    let show = |mutant: &Mutant| line(mutant, args.verbose);
+    let all = if args.confirm {
+        confirm::confirm(&bench, &faults, &way, show)?
+    } else {
+        let turns: Vec<_> = faults.iter().map(|fault| (*fault, bench.meeting(*fault))).collect();
+        bench.play(&turns, &way, show)?
+    };
     for file in &args.report {
         matrix::write(file, &all, &bench.cases, if client { "client" } else { "server" }).map_err(Failure::usage)?;
     }
@@ -57,8 +64,9 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
     }
     let caught = all.iter().filter(|mutant| mutant.named().next().is_some()).count();
     print(&format!(
-        "{} faults: {caught} caught and named by their rule; {} conditions broken; {:.0} s\n",
+        "{} faults: {caught} caught and named by their rule in {} plays; {} conditions broken; {:.0} s\n",
         all.len(),
+        all.iter().map(|mutant| mutant.cases).sum::<usize>(),
         breaches.len(),
         began.elapsed().as_secs_f64()
     ))?;
