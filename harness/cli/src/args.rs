@@ -310,6 +310,9 @@ pub(crate) struct ChatArgs {
     /// Who you are: 16 hexadecimal digits, or a name of the kit's names.toml.
     #[arg(long = "as", value_name = "USER")]
     pub(crate) user: String,
+    /// Keep what you write in this file, to be brought back next time. Without it, nothing of a conversation is stored.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
