@@ -369,6 +369,8 @@ class Malformed(unittest.IsolatedAsyncioTestCase):
         where = server.Server(OPTIONS)
         for path in sorted((VECTORS / "malformed").glob("*.json")):
             for vector in json.loads(path.read_text())["vectors"]:
+                if vector["receiver"] == "client":
+                    continue  # these need a server around the client: `mpchat run --client ... malformed/` plays them
                 with self.subTest(f"{path.stem}/{vector['name']}"):
                     self.check(where, vector)
 
