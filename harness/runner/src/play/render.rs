@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mpchat_proto::envelope;
+use mpchat_proto::frame::Header;
 use mpchat_proto::ids::{Sid, Uid};
 use mpchat_script::ast::{Kind, Line};
 
@@ -140,16 +141,12 @@ impl Play {
             Happening::End(EndHow::Reset) => "the end of its connection (RST)".to_owned(),
             Happening::Frame(heard) => {
                 let header = &heard.header;
-                format!(
-                    "{} {} (len {}, sqn {}, sid {} = {}, uid {} = {})",
-                    heard.kind.word(),
-                    payload_text(&heard.payload),
-                    header.len,
-                    header.sqn,
-                    header.sid,
-                    self.session_name(header.sid),
-                    header.uid,
-                    self.name_of(header.uid),
+                frame_in_words(
+                    heard.kind,
+                    header,
+                    &heard.payload,
+                    &self.session_name(header.sid),
+                    &self.name_of(header.uid),
                 )
             }
         }
@@ -199,6 +196,19 @@ fn push_line(text: &mut String, depth: usize, line: &str) {
     }
     text.push_str(line);
     text.push('\n');
+}
+
+/// A frame for people: every field, the decoded payload, and what its sid and uid are called.
+pub(crate) fn frame_in_words(kind: Kind, header: &Header, payload: &[u8], session: &str, user: &str) -> String {
+    format!(
+        "{} {} (len {}, sqn {}, sid {} = {session}, uid {} = {user})",
+        kind.word(),
+        payload_text(payload),
+        header.len,
+        header.sqn,
+        header.sid,
+        header.uid,
+    )
 }
 
 /// A payload for people.

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use self::room::{Reaction, Room};
-use super::{crypto, runtime};
+use super::{crypto, print, runtime};
 use crate::args::ChatArgs;
 use crate::embedded;
 use crate::failure::Failure;
@@ -41,6 +41,10 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<u8, Failure> {
     } else {
         runtime.block_on(piped::talk(chat))
     }
+}
+
+fn show(lines: &[String]) -> Result<(), Failure> {
+    lines.iter().try_for_each(|line| print(&format!("{line}\n")))
 }
 
 /// The client, and what the user knows of it.

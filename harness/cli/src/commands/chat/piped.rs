@@ -3,9 +3,8 @@
 use mpchat_proto::client::Event;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Stdin};
 
-use super::Chat;
 use super::words::Said;
-use crate::commands::print;
+use super::{Chat, show};
 use crate::failure::Failure;
 
 /// What is taken for a line at most: no text of more bytes fits a frame.
@@ -26,17 +25,17 @@ pub(super) async fn talk(mut chat: Chat) -> Result<u8, Failure> {
                 break;
             }
             let lines = chat.follow(reaction).await;
-            show(lines)?;
+            show(&lines)?;
             continue;
         }
         tokio::select! {
             event = chat.events.recv() => {
                 let Some(event) = event else { break };
                 let lines = chat.hear(&event).await;
-                show(lines)?;
+                show(&lines)?;
                 // Nobody is there to connect again.
                 if matches!(event, Event::Disconnected { anew: false, .. }) {
-                    chat.leave(show).await?;
+                    chat.leave(|lines| show(&lines)).await?;
                     return Ok(3);
                 }
             }
@@ -53,7 +52,7 @@ pub(super) async fn talk(mut chat: Chat) -> Result<u8, Failure> {
             }
         }
     }
-    chat.leave(show).await?;
+    chat.leave(|lines| show(&lines)).await?;
     Ok(0)
 }
 
@@ -61,8 +60,4 @@ pub(super) async fn talk(mut chat: Chat) -> Result<u8, Failure> {
 /// `line` when something else happens meanwhile.
 async fn read_on(input: &mut BufReader<Stdin>, line: &mut Vec<u8>) -> bool {
     matches!(input.take(LONGEST).read_until(b'\n', line).await, Ok(count) if count > 0)
-}
-
-fn show(lines: Vec<String>) -> Result<(), Failure> {
-    lines.iter().try_for_each(|line| print(&format!("{line}\n")))
 }

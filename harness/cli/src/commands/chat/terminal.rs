@@ -14,8 +14,8 @@ use reedline::{
 use tokio::sync::{mpsc, oneshot};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::Chat;
 use super::words::Said;
+use super::{Chat, show};
 use crate::failure::Failure;
 
 /// Lines that can be brought back.
@@ -133,10 +133,6 @@ async fn taken(printer: &ExternalPrinter<String>) {
     while !printer.receiver().is_empty() {
         tokio::time::sleep(LOOK).await;
     }
-}
-
-fn show(lines: &[String]) -> Result<(), Failure> {
-    lines.iter().try_for_each(|line| crate::commands::print(&format!("{line}\n")))
 }
 
 /// Columns of the terminal.

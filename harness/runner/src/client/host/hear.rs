@@ -16,7 +16,7 @@ use crate::link::{EndHow, Input, Link};
 use crate::play::MAX_HEARD_BYTES;
 use crate::play::arrive::{decode, kind_of};
 use crate::play::diagnose::{self, Moment};
-use crate::play::render::{hex_start, payload_text};
+use crate::play::render::{frame_in_words, hex_start, payload_text};
 use crate::stop::Stop;
 
 /// What happened.
@@ -209,17 +209,7 @@ impl Host {
     /// A frame of the client for people: every field, the decoded payload.
     pub(super) fn describe(&self, heard: &Heard) -> String {
         let header = &heard.header;
-        format!(
-            "{} {} (len {}, sqn {}, sid {} = {}, uid {} = {})",
-            heard.kind.word(),
-            payload_text(&heard.payload),
-            header.len,
-            header.sqn,
-            header.sid,
-            self.session_name(header.sid),
-            header.uid,
-            self.name_of(header.uid),
-        )
+        frame_in_words(heard.kind, header, &heard.payload, &self.session_name(header.sid), &self.name_of(header.uid))
     }
 
     pub(super) fn log_heard(&mut self, heard: &Heard) {
