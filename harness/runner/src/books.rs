@@ -38,6 +38,16 @@ pub(crate) struct Books {
     pub(crate) lines: BTreeMap<Sid, VecDeque<String>>,
     /// Lines heard on this connection, ever (MSG-17).
     pub(crate) heard: BTreeSet<(Sid, String)>,
+    probes: Probes,
+}
+
+/// The server's questions (STAT-08), and all that may have answered one: any status_res, asked for or not.
+#[derive(Debug, Default)]
+struct Probes {
+    heard: usize,
+    said: usize,
+    /// `said` when the bytes came that are being looked at: what is said later answers none of the probes in them.
+    said_before: usize,
 }
 
 /// To whom a status_res belongs.
@@ -73,6 +83,22 @@ impl Books {
             Query::Drawn => StatusOwner::Drawn,
             Query::Background(_) => StatusOwner::Background,
         }
+    }
+
+    /// Bytes came: what they hold was sent before anything that is said from now on.
+    pub(crate) fn bytes_came(&mut self) {
+        self.probes.said_before = self.probes.said;
+    }
+
+    /// A status_res was sent.
+    pub(crate) fn said_status(&mut self) {
+        self.probes.said += 1;
+    }
+
+    /// Files a status_req of the server; false if another one was certainly unanswered when it was sent (STAT-08).
+    pub(crate) fn probed(&mut self) -> bool {
+        self.probes.heard += 1;
+        self.probes.heard <= self.probes.said_before + 1
     }
 
     /// The sids about which an answer is owed.

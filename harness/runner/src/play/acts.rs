@@ -122,6 +122,9 @@ impl Play {
         let sid = crafted.header.sid;
         if let Some(conn) = self.conns.get_mut(number) {
             conn.last_sent = Some(kind);
+            if kind == Kind::StatusRes {
+                conn.books.said_status();
+            }
             if kind == Kind::MsgReq {
                 conn.longest_msg = conn.longest_msg.max(crafted.payload.len());
             }
@@ -264,6 +267,9 @@ impl Play {
         let header = mpchat_proto::frame::Header::for_payload(typ, sqn, sid, conn.uid, payload.len(), false);
         let bytes = transfer.outgoing.seal(&header, payload, None);
         conn.last_out = sqn;
+        if kind == Kind::StatusRes {
+            conn.books.said_status();
+        }
         // Behind step 4 of a login that no diagram shows there is always a question.
         let is_fourth_step = !conn.logged_in && !conn.drawn_login && matches!(conn.phase, Phase::Ready(_));
         if is_fourth_step && kind == Kind::StatusRes {

@@ -43,6 +43,9 @@ impl Play {
         if self.heard_bytes > MAX_HEARD_BYTES {
             return Err(self.monitor(number, &["MTP-13"], "a bounded conversation", "a flood of frames".to_owned()));
         }
+        if let Some(conn) = self.conns.get_mut(number) {
+            conn.books.bytes_came();
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
@@ -313,6 +316,10 @@ impl Play {
             }
             Kind::InviteReq => {
                 conn.invited_to.insert(sid);
+            }
+            Kind::StatusReq if !conn.books.probed() && conn.logged_in => {
+                let got = "a second status_req, when no answer can have come to the first".to_owned();
+                return Err(self.monitor(number, &["STAT-08"], "one probe at a time", got));
             }
             Kind::StatusReq if !self.drawn_probe(number) => {
                 self.answer_probe(number);

@@ -4,12 +4,10 @@ use core::time::Duration;
 
 use super::super::connection::Sender;
 use super::super::machine::Server;
-use super::super::refusal::Refusal;
 use super::super::{Action, ConnectionId, Ending, Violation};
 use super::{Out, Quirk};
 use crate::frame::{FrameType, Header};
 use crate::ids::Sid;
-use crate::payload::parse_init_req;
 
 impl Server {
     /// What a habit does before a frame is dealt with. `Some`: it is.
@@ -24,29 +22,24 @@ impl Server {
     ) -> Option<Result<(), Violation>> {
         match (habit, header.kind()?) {
             (Quirk::LittleStorage, FrameType::MsgReq) => {
-                let limits = &mut self.config.limits;
-                limits.stored_lines = if self.stored.lines >= 8 { 0 } else { usize::MAX };
-                limits.stored_bytes = if payload.len() > 8 << 10 { 0 } else { usize::MAX };
+                self.take_lines(habit, payload);
                 None
             }
-            (Quirk::FewParticipants, FrameType::InitReq) => {
-                let invited = parse_init_req(payload).ok()?;
-                if invited.len() <= 3 || self.judge_init(from.uid, header.sid, payload).is_err() {
-                    return None;
-                }
-                // In its turn (PAY-07).
-                self.member(from.id)?.waiting_inits.push_back(Err(Refusal::TooMany(invited.len())));
-                self.due_inits.push_back(from.id);
-                Some(Ok(()))
-            }
+            (Quirk::FewParticipants, FrameType::InitReq) => self.refuse_init_of(4, from, header, payload),
             _ => None,
         }
     }
 
     pub(super) fn habits_afterwards(&mut self, habit: Quirk, now: Duration, from: Sender, header: &Header) {
-        let asks = habit == Quirk::ProbesAlways && header.kind() != Some(FrameType::StatusRes);
-        if asks && !self.timers.is_set(super::super::timers::Timer::Status(from.id)) {
+        let asks = matches!(habit, Quirk::ProbesAlways | Quirk::TwoProbes);
+        if !asks || header.kind() == Some(FrameType::StatusRes) {
+            return;
+        }
+        if !self.timers.is_set(super::super::timers::Timer::Status(from.id)) {
             self.probe(now, from.id);
+            if habit == Quirk::TwoProbes {
+                self.probe(now, from.id);
+            }
         }
     }
 

@@ -124,6 +124,10 @@ faults {
     StrayMsgResRefused "PAY-06" "answers a msg_res that answers nothing with an error text";
     StrayMsgResLater "PAY-06" "lets a msg_res that answers nothing answer the next line";
     StrayAcceptLater "PAY-06" "lets an Accept that answers nothing answer the next invitation";
+    SessionsBelowFour "PAY-07" "refuses inits while there are 3 sessions";
+    InvitedBelowThree "PAY-07" "refuses inits that name 3 users";
+    LinesBelowEight "PAY-07" "refuses messages while 7 lines are stored";
+    MessagesBelowEightKib "PAY-07" "refuses messages of more than 8000 bytes";
 
     // LOGIN
     FirstTypeUnchecked "LOGIN-01" "takes a status_res for a login request";
@@ -350,6 +354,7 @@ faults {
     PresenceSticky "STAT-06" "shows who was online once in a session as online";
     AskerOnlyOnline "STAT-06" "shows only the asker as online";
     AnswersMixed "STAT-07" "mixes the answers to two status_req of one read";
+    TwoProbes "STAT-08" "sends two probes at once, after every frame";
     RosterReversed "STAT-04" "sends the members' status_res from the last to the first";
 }
 habits {

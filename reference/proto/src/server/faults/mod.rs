@@ -166,6 +166,7 @@ impl Server {
             Quirk::ProbesIdle => config.probe_after = Some(Duration::from_millis(20)),
             Quirk::LinesHeldBack => config.limits.unanswered_bytes = 0,
             Quirk::FewSessions => config.limits.sessions = 4,
+            Quirk::SessionsBelowFour => config.limits.sessions = 3,
             _ => {}
         }
     }

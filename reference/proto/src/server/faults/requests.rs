@@ -9,7 +9,9 @@ use super::super::refusal::Refusal;
 use super::super::timers::Timer;
 use super::{Done, Quirk};
 use crate::frame::{FrameType, Header};
-use crate::payload::{PayloadError, Response, parse_choice, parse_empty, parse_lines, parse_presence, parse_response};
+use crate::payload::{
+    PayloadError, Response, parse_choice, parse_empty, parse_init_req, parse_lines, parse_presence, parse_response,
+};
 
 /// Stands for an empty line until it leaves.
 pub(super) const EMPTY_LINE: &[u8] = b"\x01empty\n";
@@ -25,8 +27,12 @@ impl Server {
     ) -> Done {
         let typ = header.kind()?;
         match typ {
+            FrameType::InitReq if fault == Quirk::InvitedBelowThree => self.refuse_init_of(3, from, header, payload),
             FrameType::InitReq => self.init_payload(fault, from, header, payload),
-            FrameType::MsgReq => Self::msg_payload(fault, payload),
+            FrameType::MsgReq => {
+                self.take_lines(fault, payload);
+                Self::msg_payload(fault, payload)
+            }
             FrameType::CloseReq => match fault {
                 Quirk::ClosePayloadIgnored => {
                     payload.clear();
@@ -68,6 +74,30 @@ impl Server {
             _ => {}
         }
         None
+    }
+
+    /// Refuses an init_req that is right, and names so many users or more, in its turn.
+    pub(super) fn refuse_init_of(&mut self, least: usize, from: Sender, header: &Header, payload: &[u8]) -> Done {
+        let invited = parse_init_req(payload).ok()?;
+        if invited.len() < least || self.judge_init(from.uid, header.sid, payload).is_err() {
+            return None;
+        }
+        self.member(from.id)?.waiting_inits.push_back(Err(Refusal::TooMany(invited.len())));
+        self.due_inits.push_back(from.id);
+        Some(Ok(()))
+    }
+
+    /// How much may be stored while a msg_req is looked at (PAY-07).
+    pub(super) fn take_lines(&mut self, fault: Quirk, payload: &[u8]) {
+        let (lines, bytes) = match fault {
+            Quirk::LinesBelowEight => (7, usize::MAX),
+            Quirk::MessagesBelowEightKib => (usize::MAX, 8000),
+            Quirk::LittleStorage => (8, 8 << 10),
+            _ => return,
+        };
+        let limits = &mut self.config.limits;
+        limits.stored_lines = if self.stored.lines >= lines { 0 } else { usize::MAX };
+        limits.stored_bytes = if payload.len() > bytes { 0 } else { usize::MAX };
     }
 
     fn msg_payload(fault: Quirk, payload: &mut Vec<u8>) -> Done {
