@@ -31,7 +31,10 @@ pub(crate) fn header_faults(meanings: &impl Meanings, message: &Message, header:
         if matches!(field, Field::Payload | Field::Etk | Field::Key | Field::Epd | Field::Mac) {
             continue;
         }
-        let bytes = value(meanings, *field, new)?;
+        let bytes = match new {
+            Value::Flipped(byte) => flipped(header, *field, *byte),
+            _ => value(meanings, *field, new)?,
+        };
         match field {
             Field::Ver => header.ver = narrow(&bytes),
             Field::Typ => header.typ = narrow(&bytes),
@@ -43,6 +46,25 @@ pub(crate) fn header_faults(meanings: &impl Meanings, message: &Message, header:
         }
     }
     Ok(())
+}
+
+/// A field as it would be right, but for one byte. Never 0 where it was not: that would mean none, or the server.
+fn flipped(header: &Header, field: Field, byte: usize) -> Vec<u8> {
+    let mut bytes = match field {
+        Field::Ver => header.ver.to_be_bytes().to_vec(),
+        Field::Typ => header.typ.to_be_bytes().to_vec(),
+        Field::Len => header.len.to_be_bytes().to_vec(),
+        Field::Sqn => header.sqn.to_be_bytes().to_vec(),
+        Field::Sid => header.sid.0.to_be_bytes().to_vec(),
+        _ => header.uid.0.to_be_bytes().to_vec(),
+    };
+    if let Some(byte) = bytes.get_mut(byte) {
+        *byte ^= 0xff;
+    }
+    if bytes.iter().all(|byte| *byte == 0) {
+        bytes.fill(0x0f);
+    }
+    bytes
 }
 
 /// One change after sealing.
@@ -82,6 +104,8 @@ pub(crate) fn value(meanings: &impl Meanings, field: Field, value: &Value) -> Re
         Value::Number(n) => number_bytes(*n),
         Value::Hex(bytes) => bytes.clone(),
         Value::Text(text) => fill_in(meanings, text).into_bytes(),
+        // Only fields of the header, and those before sealing, have a right value to change.
+        Value::Flipped(byte) => return Err(Stop::Skip(format!("nothing here has a byte {byte} to flip"))),
         Value::Kind(kind) => kind.code().to_be_bytes().to_vec(),
         Value::Last(back) => number_bytes(u64::from(meanings.last_number()).wrapping_sub(*back)),
         Value::Next(ahead) => number_bytes(u64::from(meanings.next_number().unwrap_or(0)) + ahead),

@@ -350,6 +350,8 @@ pub enum Value {
     Last(u64),
     /// `next+1`: the number that is due, plus so much.
     Next(u64),
+    /// `flipped-0`: what the field would be right as, with all bits of that byte changed, before sealing.
+    Flipped(usize),
     /// `random`, `short`, `long`, `other-key`, `sha1`, `pkcs1`, `login`, `s2c`, `zero`: ways to make a key, an etk, an epd
     /// or a mac.
     Way(String),

@@ -196,6 +196,7 @@ impl fmt::Display for Value {
             Self::Last(0) => f.write_str("last"),
             Self::Last(back) => write!(f, "last-{back}"),
             Self::Next(ahead) => write!(f, "next+{ahead}"),
+            Self::Flipped(byte) => write!(f, "flipped-{byte}"),
         }
     }
 }

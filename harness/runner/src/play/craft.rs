@@ -35,6 +35,9 @@ impl Play {
         let etk = is_login || with(message, Field::Etk).is_some();
         let mut header = self.craft_header(number, message, payload.len(), etk);
         forge::header_faults(&self.meanings(number), message, &mut header)?;
+        if matches!(with(message, Field::Sid), Some(Value::Flipped(_))) {
+            self.unknown_sid = header.sid;
+        }
         let mut login = None;
         let etk_bytes = if etk {
             let (made, bytes) = self.craft_etk(message)?;

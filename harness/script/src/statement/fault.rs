@@ -82,12 +82,11 @@ fn field(cursor: &mut Cursor<'_>) -> Result<Field, Flaw> {
 fn flipped(cursor: &mut Cursor<'_>, field: Field) -> Result<Option<usize>, Flaw> {
     let (_, range) = cursor.peek();
     let last = match field {
-        Field::Ver | Field::Typ | Field::Len | Field::Sqn => 1,
-        Field::Sid | Field::Uid => 7,
         Field::Mac => 11,
         Field::Etk => 255,
         Field::Epd => 65_534,
-        Field::Payload | Field::Key => {
+        _ if last_byte(field).is_some() => last_byte(field).unwrap_or_default(),
+        _ => {
             let allowed = "a part of the sealed frame: ver, typ, len, sqn, sid, uid, epd, mac, etk";
             return Err(Flaw::at(range, Problem::BadFieldValue { field: field.word(), allowed }));
         }
@@ -100,6 +99,15 @@ fn flipped(cursor: &mut Cursor<'_>, field: Field) -> Result<Option<usize>, Flaw>
     match index {
         Some(index) => Ok(Some(index)),
         None => Err(Flaw::at(range, Problem::BeyondField { field: field.word(), last })),
+    }
+}
+
+/// The number of the last byte of a field of the header.
+fn last_byte(field: Field) -> Option<usize> {
+    match field {
+        Field::Ver | Field::Typ | Field::Len | Field::Sqn => Some(1),
+        Field::Sid | Field::Uid => Some(7),
+        _ => None,
     }
 }
 
@@ -151,6 +159,9 @@ fn word_value(word: &str) -> Option<Value> {
     if let Some(ahead) = word.strip_prefix("next+") {
         return decimal(ahead).filter(|ahead| *ahead <= TIMES).map(Value::Next);
     }
+    if let Some(byte) = word.strip_prefix("flipped-") {
+        return decimal(byte).and_then(|byte| usize::try_from(byte).ok()).map(Value::Flipped);
+    }
     if WAYS.contains(&word) {
         return Some(Value::Way(word.to_owned()));
     }
@@ -165,6 +176,9 @@ fn fits(field: Field, moment: Moment, value: &Value) -> bool {
     let sixty_four_bits = matches!(value, Value::Number(_)) || matches!(value, Value::Hex(b) if b.len() == 8);
     let way = |ways: &[&str]| matches!(value, Value::Way(way) if ways.contains(&way.as_str()));
     let before = moment == Moment::Before;
+    if let Value::Flipped(byte) = value {
+        return before && last_byte(field).is_some_and(|last| *byte <= last);
+    }
     match field {
         Field::Ver | Field::Len => sixteen_bits,
         Field::Typ => sixteen_bits || matches!(value, Value::Kind(_)),
@@ -191,10 +205,19 @@ fn fits(field: Field, moment: Moment, value: &Value) -> bool {
 
 fn allowed(field: Field, moment: Moment) -> &'static str {
     match (field, moment) {
+        (Field::Ver | Field::Len, Moment::Before) => "a number up to 65535, 0x and 4 digits, or `flipped-0` or `-1`",
         (Field::Ver | Field::Len, _) => "a number up to 65535, or 0x and 4 digits",
+        (Field::Typ, Moment::Before) => "a type word, a number up to 65535, 0x and 4 digits, or `flipped-0` or `-1`",
         (Field::Typ, _) => "a type word, a number up to 65535, or 0x and 4 digits",
+        (Field::Sqn, Moment::Before) => {
+            "a number up to 65535, 0x and 4 digits, `last`, `last-N`, `next+N`, or `flipped-0` or `-1`"
+        }
         (Field::Sqn, _) => "a number up to 65535, 0x and 4 digits, `last`, `last-N` or `next+N`",
+        (Field::Sid, Moment::Before) => {
+            "a session, `none`, `unknown`, a number, 0x and 16 digits, or `flipped-0` to `-7`"
+        }
         (Field::Sid, _) => "a session, `none`, `unknown`, a number, or 0x and 16 digits",
+        (Field::Uid, Moment::Before) => "a user, `server`, a number, 0x and 16 digits, or `flipped-0` to `-7`",
         (Field::Uid, _) => "a user, `server`, a number, or 0x and 16 digits",
         (Field::Payload, Moment::Before) => "a string or 0x and pairs of hexadecimal digits",
         (Field::Etk, Moment::Before) => "0x and pairs of digits, random, zero, short, long, other-key, sha1 or pkcs1",

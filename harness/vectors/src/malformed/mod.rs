@@ -237,7 +237,7 @@ pub enum Value {
     Hex(String),
     /// A text; `{bob}` in it is bob's uid text, `{BOB}` the same in capitals.
     Text(String),
-    /// A user (also `stranger`, whom nobody knows), `server`, `session`, `unknown`, a type word, `last`, `last-1`, `next+1`, or a
+    /// A user (also `stranger`, whom nobody knows), `server`, `session`, `unknown`, a type word, `last`, `last-1`, `next+1`, `flipped-0`, or a
     /// way to make a key, etk or mac: `random`, `short`, `long`, `other-key`, `sha1`, `pkcs1`, `login`, `s2c`, `c2s`, `zero`.
     Word(String),
 }
