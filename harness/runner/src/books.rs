@@ -4,6 +4,7 @@
 //! an answer that answers nothing (INIT-11, MSG-07, STAT-01: exactly once).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
 
 use mpchat_proto::ids::Sid;
 
@@ -38,6 +39,8 @@ pub(crate) struct Books {
     pub(crate) lines: BTreeMap<Sid, VecDeque<String>>,
     /// Lines heard on this connection, ever (MSG-17).
     pub(crate) heard: BTreeSet<(Sid, String)>,
+    /// The newest text heard of each session and author's connection: when it was made, and what it is (MSG-10).
+    pub(crate) newest: BTreeMap<(Sid, usize), (Instant, String)>,
     probes: Probes,
 }
 

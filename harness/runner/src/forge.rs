@@ -145,9 +145,20 @@ pub(crate) fn way_of(value: &Value) -> Option<&str> {
 /// How many bytes the key share of an etk made in this way has.
 pub(crate) fn share_len(way: &str) -> usize {
     match way {
-        "short" => 31,
-        "long" => 33,
+        "short" | "short-filled" | "short-led" => 31,
+        "long" | "long-head" | "long-tail" => 33,
         _ => 32,
+    }
+}
+
+/// The share that a lenient reader makes of one with a wrong length, and that the keys come from.
+pub(crate) fn read_leniently(way: &str, share: &[u8]) -> Vec<u8> {
+    match (way, share) {
+        ("long-head", [head @ .., _]) => head.to_vec(),
+        ("long-tail", [_, tail @ ..]) => tail.to_vec(),
+        ("short-filled", _) => [share, &[0]].concat(),
+        ("short-led", _) => [&[0], share].concat(),
+        _ => share.to_vec(),
     }
 }
 
@@ -165,6 +176,7 @@ pub(crate) fn etk(
             other.oaep_encrypt(rng, share)
         }
         "sha1" => crate::other_padding::oaep_sha1(to, rng, share),
+        "mgf1-sha1" => crate::other_padding::oaep_mgf1_sha1(to, rng, share),
         "pkcs1" => crate::other_padding::pkcs1(to, rng, share),
         "random" => {
             let mut bytes = [0; ETK_LEN];

@@ -53,7 +53,7 @@ impl Pool {
         Arc::new(Self { free: Mutex::new(free), permits: Arc::new(Semaphore::new(size)), size })
     }
 
-    /// Waits until `n` users are free; none if the kit never has so many. At `led_by_zero` is one whose uid begins with 0, if
+    /// Waits until `n` users are free; none if the kit never has so many. At `led_by_zero` is one whose uid begins with 00, if
     /// one is free.
     pub(crate) async fn lend(self: &Arc<Self>, n: usize, led_by_zero: Option<usize>) -> Option<Lent> {
         if n > self.size {
@@ -63,7 +63,7 @@ impl Pool {
         let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let taken = n.min(free.len());
         if let Some(place) = led_by_zero.filter(|place| *place < taken)
-            && let Some(found) = free.iter().position(|user| user.uid.to_string().starts_with('0'))
+            && let Some(found) = free.iter().position(|user| user.uid.to_string().starts_with("00"))
         {
             free.swap(place, found);
         }

@@ -10,6 +10,12 @@ pub(crate) fn oaep_sha1(key: &PublicKey, rng: &mut impl CryptoRng, message: &[u8
     encrypt(key, |key| key.oaep_encrypt_with_rng::<sha1::Sha1, _>(rng, message))
 }
 
+/// OAEP with SHA-256, but with SHA-1 in its MGF1: what some libraries make of "OAEP with SHA-256".
+pub(crate) fn oaep_mgf1_sha1(key: &PublicKey, rng: &mut impl CryptoRng, message: &[u8]) -> [u8; ETK_LEN] {
+    let padding = rsa::Oaep::<sha2::Sha256, sha1::Sha1>::new_with_mgf_hash();
+    encrypt(key, |key| key.encrypt(rng, padding, message))
+}
+
 /// RSAES-PKCS1-v1_5 instead of OAEP.
 pub(crate) fn pkcs1(key: &PublicKey, rng: &mut impl CryptoRng, message: &[u8]) -> [u8; ETK_LEN] {
     encrypt(key, |key| key.pkcs1v15_encrypt_with_rng(rng, message))

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mpchat_script::ast::{Branch, Cast, Ending, Frame, Front, Item, Line, Loop, Note, NoteKind};
+use mpchat_script::ast::{Branch, Cast, Ending, Frame, Front, Item, Line, Loop, Message, Note, NoteKind};
 
 /// A step of a thread.
 #[derive(Clone, Debug)]
@@ -149,9 +149,11 @@ impl Compiler<'_> {
                 let subject_sends = frame.from == "server";
                 let conn = if subject_sends { &frame.to } else { &frame.from };
                 let writes_login = matches!(&frame.what, mpchat_script::ast::What::Message(m) if m.kind == mpchat_script::ast::Kind::LoginReq);
-                self.leaf(conn, !writes_login, !subject_sends, &frame.line, steps, outline, || {
-                    LeafKind::Frame(frame.clone())
-                });
+                for frame in self.of_each(frame) {
+                    self.leaf(conn, !writes_login, !subject_sends, &frame.line, steps, outline, || {
+                        LeafKind::Frame(frame.clone())
+                    });
+                }
             }
             Item::Ending(ending) => {
                 let subject_ends = ending.from == "server";
@@ -228,6 +230,22 @@ impl Compiler<'_> {
             let leaf = Arc::new(Leaf { line: line.clone(), conn, what: what(), slot });
             steps.push(if act { Step::Act(leaf) } else { Step::Expect(leaf) });
         }
+    }
+
+    /// `of crowd` in a line of the server: a line for each of its users, in their order.
+    fn of_each(&self, frame: &Frame) -> Vec<Frame> {
+        use mpchat_script::ast::What;
+        let What::Message(message) = &frame.what else { return vec![frame.clone()] };
+        let members = message.of.as_deref().map(|name| self.unfold(name)).unwrap_or_default();
+        if frame.from != "server" || members.len() < 2 {
+            return vec![frame.clone()];
+        }
+        let of = |member: String| {
+            let mut line = frame.clone();
+            line.what = What::Message(Message { of: Some(member), ..message.clone() });
+            line
+        };
+        members.into_iter().map(of).collect()
     }
 
     fn canonical(&self, name: &str) -> String {

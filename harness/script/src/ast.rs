@@ -119,7 +119,7 @@ pub enum Item {
 /// A branch of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
-    /// The label after `alt`, `else`, `opt`; empty if there is none.
+    /// The label after `alt`, `else`, `opt`; of a counted `par`, at its first branch, the count. Empty if there is none.
     pub label: String,
     /// Its lines.
     pub items: Vec<Item>,
@@ -352,7 +352,7 @@ pub enum Value {
     Next(u64),
     /// `flipped-0`: what the field would be right as, with all bits of that byte changed, before sealing.
     Flipped(usize),
-    /// `random`, `short`, `long`, `other-key`, `sha1`, `pkcs1`, `login`, `s2c`, `zero`: ways to make a key, an etk, an epd
+    /// `random`, `short`, `long`, `long-head`, `other-key`, `sha1`, `pkcs1`, `login`, `s2c`, `zero`: ways to make a key, an etk, an epd
     /// or a mac.
     Way(String),
 }

@@ -77,7 +77,8 @@ pub(crate) fn group(lines: &[SourceLine<'_>], filled: &[Filled]) -> Result<Vec<N
             if open.len() >= limits::DEPTH {
                 return Err(flaw(at(first.len()), Problem::TooDeep(limits::DEPTH)));
             }
-            if word == Word::Par && !label.is_empty() {
+            // `par n from 1 to 40`: its one branch once for each n.
+            if word == Word::Par && !label.is_empty() && !label.contains(" from ") {
                 return Err(flaw(at(text.len()), Problem::Label(first.to_owned())));
             }
             open.push(Open { word, line: index, branches: vec![Vec::new()], labels: vec![label] });
@@ -85,7 +86,8 @@ pub(crate) fn group(lines: &[SourceLine<'_>], filled: &[Filled]) -> Result<Vec<N
             let Some(block) = open.last_mut().filter(|block| block.word.separator() == Some(first)) else {
                 return Err(flaw(at(first.len()), Problem::Stray(first.to_owned())));
             };
-            if first == "and" && !label.is_empty() {
+            let counted = block.word == Word::Par && block.labels.first().is_some_and(|label| !label.is_empty());
+            if first == "and" && (counted || !label.is_empty()) {
                 return Err(flaw(at(text.len()), Problem::Label(first.to_owned())));
             }
             if block.branches.last().is_none_or(Vec::is_empty) {

@@ -13,7 +13,7 @@ use crate::substitute::{Unbound, fill};
 pub struct MermaidLine {
     /// The expansion, or the file's own id followed by ` (file)`.
     pub id: String,
-    /// Front matter and diagram. Counted loops stand in their first round, since Mermaid draws a loop once.
+    /// Front matter and diagram. Counted loops and branches stand in their first round, since Mermaid draws them once.
     pub diagram: String,
     /// What the diagram says; `None` for the file as it stands, which only has to be accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,15 +85,15 @@ fn first_rounds(diagram: &str) -> String {
         let filled = if comment { None } else { fill(line, &variables, Unbound::Keep, &mut |_| {}).ok() };
         let text = filled.map_or_else(|| line.to_owned(), |filled| filled.text);
         match words.first() {
-            Some(&"loop") => {
+            Some(&("loop" | "par")) => {
                 let words: Vec<&str> = text.split_whitespace().collect();
                 let variable = match words.as_slice() {
-                    ["loop", name, "from", from, "to", _] => Some(((*name).to_owned(), (*from).to_owned())),
+                    [_, name, "from", from, "to", _] => Some(((*name).to_owned(), (*from).to_owned())),
                     _ => None,
                 };
                 around.push(variable);
             }
-            Some(&("par" | "alt" | "opt")) => around.push(None),
+            Some(&("alt" | "opt")) => around.push(None),
             Some(&"end") => {
                 around.pop();
             }
@@ -126,7 +126,11 @@ impl List<'_> {
                     let text = self.said(&note.line);
                     self.seen.push(Seen::Note { over: note.over.clone(), text });
                 }
-                Item::Par(branches) => self.block(branches, "par", "and"),
+                Item::Par(branches) => match branches.first() {
+                    // Counted: drawn once, as a loop is.
+                    Some(first) if !first.label.is_empty() => self.block(std::slice::from_ref(first), "par", "and"),
+                    _ => self.block(branches, "par", "and"),
+                },
                 Item::Alt(branches) => self.block(branches, "alt", "else"),
                 Item::Opt(branch) => self.block(std::slice::from_ref(branch), "opt", ""),
                 Item::Loop(repeated) => {

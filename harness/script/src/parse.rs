@@ -1,6 +1,7 @@
 //! From a file to a [`Scenario`]: the order of the steps, and the way from a flaw back to its place in the file.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::ast::{Branch, Expansion, Item, Line, Loop, Scenario};
 use crate::blocks::{self, Node, Word};
@@ -127,6 +128,9 @@ impl Reader<'_> {
                 Node::Block { word: Word::Loop, line, branches, .. } => {
                     Item::Loop(self.repeat(*line, branches.first().map_or(&[], Vec::as_slice))?)
                 }
+                Node::Block { word: Word::Par, line, branches, labels } if labels.iter().any(|l| !l.is_empty()) => {
+                    Item::Par(self.counted_branches(*line, branches.first().map_or(&[], Vec::as_slice))?)
+                }
                 Node::Block { word, branches, labels, .. } => {
                     let mut read = Vec::with_capacity(branches.len());
                     for (nodes, label) in branches.iter().zip(labels) {
@@ -157,20 +161,49 @@ impl Reader<'_> {
                 Ok(Loop::Rounds { line, rounds })
             }
             Count::From { name, from, to } => {
-                if self.variables.iter().any(|(known, _)| *known == name) {
-                    let flaw = Flaw::whole(Problem::VariableTwice(name));
-                    return Err(self.error(index, flaw, Some(&filled)));
-                }
-                let mut rounds = Vec::new();
-                for number in from..=to {
-                    self.variables.push((name.clone(), number.to_string()));
-                    let round = self.items(nodes);
-                    self.variables.pop();
-                    rounds.push(round?);
-                }
-                Ok(Loop::Rounds { line, rounds })
+                Ok(Loop::Rounds { line, rounds: self.rounds(index, nodes, &name, from..=to)? })
             }
         }
+    }
+
+    /// `par n from 1 to 40`: the lines for each n, in any interleaving.
+    fn counted_branches(&mut self, index: usize, nodes: &[Node]) -> Result<Vec<Branch>, ScriptError> {
+        let filled = self.filled(index)?;
+        let label = filled.text.trim().strip_prefix("par ").unwrap_or_default().trim().to_owned();
+        let count = Count::read(&filled.text).map_err(|flaw| self.error(index, flaw, Some(&filled)))?;
+        let Count::From { name, from, to } = count else {
+            return Err(self.error(index, Flaw::whole(Problem::BadCount), Some(&filled)));
+        };
+        let rounds = self.rounds(index, nodes, &name, from..=to)?;
+        let mut branches: Vec<Branch> =
+            rounds.into_iter().map(|items| Branch { label: String::new(), items }).collect();
+        if let Some(first) = branches.first_mut() {
+            first.label = label;
+        }
+        Ok(branches)
+    }
+
+    /// The lines once for each value of the variable.
+    fn rounds(
+        &mut self,
+        index: usize,
+        nodes: &[Node],
+        name: &str,
+        values: RangeInclusive<u64>,
+    ) -> Result<Vec<Vec<Item>>, ScriptError> {
+        if self.variables.iter().any(|(known, _)| known == name) {
+            let filled = self.filled(index)?;
+            let flaw = Flaw::whole(Problem::VariableTwice(name.to_owned()));
+            return Err(self.error(index, flaw, Some(&filled)));
+        }
+        let mut rounds = Vec::new();
+        for number in values {
+            self.variables.push((name.to_owned(), number.to_string()));
+            let round = self.items(nodes);
+            self.variables.pop();
+            rounds.push(round?);
+        }
+        Ok(rounds)
     }
 
     /// A line with the variables of the case and of its loops, paid for.
@@ -209,7 +242,7 @@ impl Reader<'_> {
     }
 }
 
-/// What stands after `loop`.
+/// What stands after `loop`, or after `par`.
 enum Count {
     Times(u64),
     From { name: String, from: u64, to: u64 },
@@ -225,7 +258,7 @@ impl Count {
         };
         let bad = || Flaw::at(whole(), Problem::BadCount);
         let mut cursor = Cursor::new(text, 0);
-        cursor.take("loop");
+        let _ = cursor.take("loop") || cursor.take("par");
         let count = if cursor.take("until") {
             let (from, _) = cursor.word("a sender").map_err(|_| bad())?;
             cursor.expect("to", "").map_err(|_| bad())?;

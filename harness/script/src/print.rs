@@ -60,8 +60,10 @@ fn block(f: &mut fmt::Formatter<'_>, branches: &[Branch], words: (&str, &str), d
     let pad = "    ".repeat(depth);
     for (index, branch) in branches.iter().enumerate() {
         let word = if index == 0 { words.0 } else { words.1 };
-        let space = if branch.label.is_empty() { "" } else { " " };
-        writeln!(f, "{pad}{word}{space}{}", branch.label)?;
+        // The branches of a counted `par` are printed one by one.
+        let label = if words.0 == "par" { "" } else { branch.label.as_str() };
+        let space = if label.is_empty() { "" } else { " " };
+        writeln!(f, "{pad}{word}{space}{label}")?;
         items(f, &branch.items, depth + 1)?;
     }
     writeln!(f, "{pad}end")

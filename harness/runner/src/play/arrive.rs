@@ -387,7 +387,26 @@ impl Play {
             let got = format!("\"{text}\" {}", if answered { "after its answer" } else { "twice on one connection" });
             return Err(self.monitor(number, &["MSG-17"], "a line once on a connection, never after its answer", got));
         }
+        self.check_order_of_author(number, sid, &text)?;
         self.check_order(number, sid, &user, &text)
+    }
+
+    /// MSG-10, MSG-08: what an author said on one connection of its is heard in that order, what was stored before what is new.
+    fn check_order_of_author(&mut self, number: usize, sid: Sid, text: &str) -> Result<(), Stop> {
+        let Some((author, at)) = self.texts.get(text).and_then(|known| Some((known.sent_on?, known.at))) else {
+            return Ok(());
+        };
+        let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
+        match conn.books.newest.get(&(sid, author)) {
+            Some((newest, later)) if *newest > at => {
+                let got = format!("\"{text}\" behind \"{later}\", which was said after it");
+                Err(self.monitor(number, &["MSG-10", "MSG-08"], "an author's lines in the order of its msg_req", got))
+            }
+            _ => {
+                conn.books.newest.insert((sid, author), (at, text.to_owned()));
+                Ok(())
+            }
+        }
     }
 
     /// MSG-10: all recipients get the messages of a session in one order.

@@ -144,7 +144,7 @@ impl Play {
         let way = with(message, Field::Etk).and_then(way_of).unwrap_or_default();
         let mut tk = vec![0; forge::share_len(way)];
         self.rng.fill_bytes(&mut tk);
-        let login = Login::new(self.stage.provider, tk.clone());
+        let login = Login::new(self.stage.provider, forge::read_leniently(way, &tk));
         let other = self.users.values().next().map(|somebody| somebody.public(self.stage.provider));
         let etk = forge::etk(way, &mut self.rng, &tk, &self.stage.server_key, other)?;
         Ok((login, etk))
@@ -170,12 +170,12 @@ impl Play {
             }
             (Some(Payload::Lines(lines)), _) => {
                 let key = lines.join("\n");
-                self.keep_lines(message, &user, &key, lines);
+                self.keep_lines(number, message, &user, &key, lines);
                 (lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect(), Some(key))
             }
             (payload, Kind::MsgReq) => {
                 let text = text_of(payload.as_ref());
-                (self.seal_text(message, &user, &text)?, Some(text))
+                (self.seal_text(number, message, &user, &text)?, Some(text))
             }
             (_, Kind::InitRes | Kind::CloseRes | Kind::MsgRes) => (b"OK".to_vec(), None),
             (_, Kind::InviteRes) => (b"Accept".to_vec(), None),
@@ -185,7 +185,7 @@ impl Play {
     }
 
     /// Opaque lines: who should hear which.
-    fn keep_lines(&mut self, message: &Message, author: &str, key: &str, lines: &[String]) {
+    fn keep_lines(&mut self, number: usize, message: &Message, author: &str, key: &str, lines: &[String]) {
         let session = self.session_of_line(message);
         let roster = self.sessions.get(&session).map(Session::roster).unwrap_or_default();
         let others = roster.into_iter().filter(|name| name != author);
@@ -196,13 +196,14 @@ impl Play {
             lines,
             answered: Default::default(),
             at: Instant::now(),
+            sent_on: (!self.texts.contains_key(key)).then_some(number),
             failed: false,
         };
         self.texts.insert(key.to_owned(), text);
     }
 
     /// One envelope for each other participant, in roster order.
-    fn seal_text(&mut self, message: &Message, author: &str, text: &str) -> Result<Vec<u8>, Stop> {
+    fn seal_text(&mut self, number: usize, message: &Message, author: &str, text: &str) -> Result<Vec<u8>, Stop> {
         let session = self.session_of_line(message);
         let known = self.sessions.get(&session).cloned().unwrap_or_default();
         let mut recipients: Vec<String> = known.roster().into_iter().filter(|name| name != author).collect();
@@ -226,7 +227,8 @@ impl Play {
                 _ => {}
             }
         }
-        if let Some(kept) = self.texts.get(text).filter(|k| k.author == author && k.session == session) {
+        if let Some(kept) = self.texts.get_mut(text).filter(|k| k.author == author && k.session == session) {
+            kept.sent_on = None;
             let lines: Vec<&String> = recipients.iter().filter_map(|r| kept.lines.get(r)).collect();
             if lines.len() == recipients.len() {
                 return Ok(lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect());
@@ -238,6 +240,7 @@ impl Play {
             lines: Default::default(),
             answered: Default::default(),
             at: Instant::now(),
+            sent_on: (!self.texts.contains_key(text)).then_some(number),
             failed: false,
         };
         let mut payload = Vec::new();

@@ -181,6 +181,8 @@ pub(crate) struct Text {
     pub(crate) answered: BTreeMap<String, (usize, Instant)>,
     /// When it was made.
     pub(crate) at: Instant,
+    /// The connection that sent it; none if it was sent more than once.
+    pub(crate) sent_on: Option<usize>,
     /// Its author heard that it failed: it was refused, if no recipient gets it.
     pub(crate) failed: bool,
 }

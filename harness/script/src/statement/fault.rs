@@ -24,7 +24,37 @@ const FIELDS: &[(&str, Field)] = &[
 ];
 
 /// The words for ways to make a key, an etk or a mac.
-const WAYS: &[&str] = &["random", "short", "long", "other-key", "sha1", "pkcs1", "login", "s2c", "c2s", "zero"];
+const WAYS: &[&str] = &[
+    "random",
+    "short",
+    "long",
+    "other-key",
+    "sha1",
+    "pkcs1",
+    "login",
+    "s2c",
+    "c2s",
+    "zero",
+    "long-head",
+    "long-tail",
+    "short-filled",
+    "short-led",
+    "mgf1-sha1",
+];
+
+/// Those of them that only an etk can have.
+const ETK_WAYS: &[&str] = &[
+    "short",
+    "long",
+    "other-key",
+    "sha1",
+    "pkcs1",
+    "long-head",
+    "long-tail",
+    "short-filled",
+    "short-led",
+    "mgf1-sha1",
+];
 
 /// Reads a fault.
 pub(super) fn fault(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
@@ -192,11 +222,7 @@ fn fits(field: Field, moment: Moment, value: &Value) -> bool {
             sixty_four_bits || matches!(value, Value::Name(name) if named(name))
         }
         Field::Payload => before && matches!(value, Value::Text(_) | Value::Hex(_)),
-        Field::Etk => {
-            matches!(value, Value::Hex(_))
-                || way(&["random", "zero"])
-                || (before && way(&["short", "long", "other-key", "sha1", "pkcs1"]))
-        }
+        Field::Etk => matches!(value, Value::Hex(_)) || way(&["random", "zero"]) || (before && way(ETK_WAYS)),
         Field::Key => before && way(&["random", "zero", "login", "s2c", "c2s", "other-key"]),
         Field::Epd => !before && (matches!(value, Value::Hex(_)) || way(&["random", "zero"])),
         Field::Mac => !before && (matches!(value, Value::Hex(_)) || way(&["random", "zero", "short", "long"])),
@@ -220,7 +246,10 @@ fn allowed(field: Field, moment: Moment) -> &'static str {
         (Field::Uid, Moment::Before) => "a user, `server`, a number, 0x and 16 digits, or `flipped-0` to `-7`",
         (Field::Uid, _) => "a user, `server`, a number, or 0x and 16 digits",
         (Field::Payload, Moment::Before) => "a string or 0x and pairs of hexadecimal digits",
-        (Field::Etk, Moment::Before) => "0x and pairs of digits, random, zero, short, long, other-key, sha1 or pkcs1",
+        (Field::Etk, Moment::Before) => {
+            "0x and pairs of digits, random, zero, short, short-filled, short-led, long, long-head, long-tail, other-key, \
+             sha1, mgf1-sha1 or pkcs1"
+        }
         (Field::Etk, Moment::After) => "0x and pairs of hexadecimal digits, random or zero",
         (Field::Key, Moment::Before) => "random, zero, login, s2c, c2s or other-key",
         (Field::Epd, Moment::After) => "0x and pairs of hexadecimal digits, random or zero",

@@ -152,7 +152,7 @@ impl Host {
         };
         let other = self.users.iter().find(|(name, _)| **name != self.role).map(|(_, i)| i.public(provider));
         let etk = forge::etk(way, &mut self.rng, &sk, &identity.public(provider), other)?;
-        Ok((sk, etk))
+        Ok((forge::read_leniently(way, &sk), etk))
     }
 
     fn craft_header(&mut self, message: &Message, payload: usize, etk: bool) -> Header {

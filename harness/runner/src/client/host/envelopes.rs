@@ -35,6 +35,7 @@ impl Host {
             lines: Default::default(),
             answered: Default::default(),
             at: std::time::Instant::now(),
+            sent_on: None,
             failed: false,
         });
     }
@@ -113,6 +114,7 @@ impl Host {
             lines: kept.into_iter().collect(),
             answered: Default::default(),
             at,
+            sent_on: None,
             failed: false,
         };
         self.texts.insert(text.to_owned(), text_of);
