@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mpchat_model::{CaseResult, Event, KnownFailures, Ledger, Level, Verdict};
+use mpchat_model::{CaseResult, Event, KnownFailures, Ledger, Level, RuleId, Verdict};
 use mpchat_peer::kit::Kit;
 use mpchat_proto::crypto::Provider;
 use tokio::sync::mpsc;
@@ -538,12 +538,15 @@ impl Run {
             Ok(()) => self.compare_snapshot(&case.id, &mut result),
             Err(Stop::Fail(finding)) => {
                 // A MAY cannot be broken: what is found in its name is a frame that no rule allows.
-                let should = |id| self.options.ledger.rule(id).is_some_and(|rule| rule.level == Level::Should);
+                let should = |id: &RuleId| self.options.ledger.rule(id).is_some_and(|rule| rule.level == Level::Should);
                 let only_should = !finding.rules.is_empty() && finding.rules.iter().all(should);
-                let warns = only_should || case.scenario.front.level == Some(Level::Should);
+                // What a case about a SHOULD finds in the name of a MUST alone is a breach as anywhere else.
+                let about_should = case.scenario.front.level == Some(Level::Should);
+                let warns = only_should || about_should && finding.rules.first().is_some_and(should);
                 let mut rules = finding.rules;
                 let mut seen = std::collections::BTreeSet::new();
-                rules.retain(|rule| seen.insert(rule.clone()));
+                // Whoever does not keep a SHOULD, and may, breaks no MUST by what follows from it.
+                rules.retain(|rule| seen.insert(rule.clone()) && (!warns || should(rule)));
                 result.violates = rules;
                 result.verdict = if warns && self.options.level == Level::Must { Verdict::Pass } else { Verdict::Fail };
                 result.step = finding.step.map(|line| format!("line {}: {}", line.number, line.text));

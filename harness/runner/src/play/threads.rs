@@ -241,7 +241,6 @@ impl Play {
     fn take_burst(&mut self, id: usize) -> Vec<Arc<Leaf>> {
         let mut burst = Vec::new();
         let Some(thread) = self.threads.iter_mut().find(|t| t.id == id) else { return burst };
-        thread.not_before = None;
         while let Some(Step::Act(leaf)) = thread.steps.front() {
             let other_branch_first = thread.branch && !burst.is_empty() && is_answer(leaf);
             if leaf.is_note() || other_branch_first {
@@ -253,6 +252,10 @@ impl Play {
             if ending {
                 break;
             }
+        }
+        // A branch that begins with what the timer causes still waits for the timer.
+        if !burst.is_empty() {
+            thread.not_before = None;
         }
         burst
     }
