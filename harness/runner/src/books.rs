@@ -98,6 +98,11 @@ impl Books {
         self.probes.said += 1;
     }
 
+    /// Whether a status_req of the server is a second one before step 4 (LOGIN-07).
+    pub(crate) fn probed_early(&self, logged_in: bool) -> bool {
+        !logged_in && self.probes.heard > 0
+    }
+
     /// Files a status_req of the server; false if another one was certainly unanswered when it was sent (STAT-08).
     pub(crate) fn probed(&mut self) -> bool {
         self.probes.heard += 1;

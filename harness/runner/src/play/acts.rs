@@ -85,9 +85,12 @@ impl Play {
         }
         if let Some(login) = crafted.login {
             let login = Arc::new(login);
-            conn.drawn_login = true;
-            conn.bad_login = conn.violating;
-            conn.phase = Phase::Requested(Arc::clone(&login));
+            // Whoever is logged in is answered under the transfer keys, if a probe was on its way.
+            if !matches!(conn.phase, Phase::Ready(_)) {
+                conn.drawn_login = true;
+                conn.bad_login = conn.violating;
+                conn.phase = Phase::Requested(Arc::clone(&login));
+            }
             if let Some(kept) = keep.and_then(|name| self.kept.get_mut(&name)) {
                 kept.login = Some(login);
             }

@@ -95,6 +95,10 @@ impl Play {
                     }
                     self.opened(number, decode(&sealed), payload)
                 }
+                Err(_) if conn.violating => {
+                    let _noted = self.answers_violation(number, &hex_start(&sealed));
+                    Ok(())
+                }
                 Err(_) => {
                     let (rules, what) = transfer.diagnose(&sealed, matches!(conn.phase, Phase::Half(_)));
                     let expected = "a mac that is right under the transfer key, the nonce and the 24 header bytes";
@@ -316,6 +320,10 @@ impl Play {
             }
             Kind::InviteReq => {
                 conn.invited_to.insert(sid);
+            }
+            Kind::StatusReq if conn.books.probed_early(conn.logged_in) => {
+                let got = "another status_req before step 4".to_owned();
+                return Err(self.monitor(number, &["LOGIN-07"], "nothing but steps 2 and 3 before step 4", got));
             }
             Kind::StatusReq if !conn.books.probed() && conn.logged_in => {
                 let got = "a second status_req, when no answer can have come to the first".to_owned();
