@@ -1,8 +1,7 @@
 """Multy-Party Chat 1.0: what server and client share.
 
-Frames (section 2), payload formats (section 3), login keys (section 4), envelopes (section 6), key files
-(section 9), and `Connection`, the frame layer of one end of a connection. Section numbers and rule identifiers
-are those of SPECIFICATION.md.
+Payloads (section 3), keys and frames (2, 4), envelopes (6), key files (9), and `Connection`, one end of a
+connection. Sections and rule identifiers are those of SPECIFICATION.md. Whatever is wrong raises ValueError.
 """
 
 from __future__ import annotations
@@ -13,57 +12,51 @@ import hashlib
 import os
 import re
 import struct
+from collections import namedtuple
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-DEFAULT_PORT = 5150  # MTP-01
 VERSION = 0x0100  # MTP-03
-NO_SID = 0
-SERVER_UID = 0
+NO_SID = SERVER_UID = 0
 LAST_SQN = 65535  # MTP-09
-MAC_SIZE = 12
-ETK_SIZE = 256
-SHARE_SIZE = 32  # tk, sk and cek
-HEADER = struct.Struct(">HHHHQQ")  # ver, typ, len, sqn, sid, uid (MTP-06)
+MAC_SIZE, ETK_SIZE, SHARE_SIZE = 12, 256, 32  # a share is a tk, sk or cek
+HEADER = struct.Struct(">HHHHQQ")  # MTP-06
+Header = namedtuple("Header", "ver typ length sqn sid uid")
 MIN_LENGTH = HEADER.size + MAC_SIZE
 MAX_PAYLOAD = 65535 - MIN_LENGTH
-LINGER = 2.0  # seconds that a closed connection may take to take leave
+LINGER = 2.0  # seconds that the peer of a closed connection may take to close it too
 
 
 class Type(enum.IntEnum):
-    INIT_REQ = 0x0000
-    INIT_RES = 0x0010
-    CLOSE_REQ = 0x0100
-    CLOSE_RES = 0x0110
-    MSG_REQ = 0x0200
-    MSG_RES = 0x0210
-    INVITE_REQ = 0x0300
-    INVITE_RES = 0x0310
-    STATUS_REQ = 0x0400
-    STATUS_RES = 0x0410
+    INIT_REQ, INIT_RES = 0x0000, 0x0010
+    CLOSE_REQ, CLOSE_RES = 0x0100, 0x0110
+    MSG_REQ, MSG_RES = 0x0200, 0x0210
+    INVITE_REQ, INVITE_RES = 0x0300, 0x0310
+    STATUS_REQ, STATUS_RES = 0x0400, 0x0410
 
 
-BOTH_WAYS = {Type.MSG_REQ, Type.MSG_RES, Type.STATUS_REQ, Type.STATUS_RES}
-FROM_CLIENT = BOTH_WAYS | {Type.INIT_REQ, Type.CLOSE_REQ, Type.INVITE_RES}
-FROM_SERVER = BOTH_WAYS | {Type.INIT_RES, Type.CLOSE_RES, Type.INVITE_REQ}
+METHODS = {typ: typ.name.lower() for typ in Type}  # of a Connection
 
 
-class Violation(Exception):
-    """The peer broke a rule for which its connection is closed without an answer (MTP-13)."""
-
-
-# --- payloads (section 3) ---------------------------------------------------------------------------------------------
-
-UID_TEXT = re.compile(r"[0-9a-f]{16}", re.ASCII)
+# --- payloads (section 3) ---------------------------------------------------------------------------------
+UID_TEXT = "[0-9a-f]{16}"
+RESULT = "(?s:.+)"  # `OK`, or an error text (PAY-03)
+FORMATS = {
+    Type.INIT_REQ: f"({UID_TEXT}\n)+", Type.INIT_RES: RESULT,
+    Type.CLOSE_REQ: "", Type.CLOSE_RES: RESULT,
+    Type.MSG_REQ: "([^\n]+\n)+", Type.MSG_RES: RESULT,
+    Type.INVITE_REQ: "", Type.INVITE_RES: "Accept|Deny",
+    Type.STATUS_REQ: "", Type.STATUS_RES: "Online|Offline",
+}
 
 
 def uid_text(uid: int) -> str:
@@ -71,46 +64,16 @@ def uid_text(uid: int) -> str:
     return f"{uid:016x}"
 
 
-def parse_uid(text: str) -> int:
-    if not UID_TEXT.fullmatch(text):
-        raise ValueError(f"{text!r} is not 16 lowercase hexadecimal digits")
-    return int(text, 16)
-
-
-def lines_payload(lines: list[str]) -> bytes:
-    return "".join(line + "\n" for line in lines).encode()  # PAY-02: LF ends every line, the last one too
-
-
 def parse_payload(typ: int, payload: bytes) -> list[str] | str:
-    """What a payload says: its lines, or its one text. ValueError if it breaks the format of its type."""
-    text = payload.decode("utf-8")  # UnicodeDecodeError is a ValueError (PAY-01)
-    if typ in (Type.INIT_REQ, Type.MSG_REQ):
-        *lines, rest = text.split("\n")
-        if rest or not lines or not all(lines):
-            raise ValueError("not one or more lines, each ended by LF (PAY-02)")
-        if typ == Type.INIT_REQ:
-            for line in lines:
-                parse_uid(line)
-        return lines
-    if typ in (Type.INIT_RES, Type.CLOSE_RES, Type.MSG_RES):
-        if not text:
-            raise ValueError("an empty error text (PAY-03)")
-        return text
-    words = {Type.INVITE_RES: ("Accept", "Deny"), Type.STATUS_RES: ("Online", "Offline")}.get(typ, ("",))
-    if text not in words:
-        raise ValueError(f"the payload is none of {words} (PAY-01)")
-    return text
+    """What a payload says: its lines, or its one text."""
+    text = payload.decode()  # UnicodeDecodeError is a ValueError (PAY-01)
+    if not re.fullmatch(FORMATS[typ], text):
+        raise ValueError(f"a malformed payload of {METHODS[typ]}")
+    return text[:-1].split("\n") if typ in (Type.INIT_REQ, Type.MSG_REQ) else text
 
 
-# --- frames (section 2) -----------------------------------------------------------------------------------------------
-
-class Header(NamedTuple):
-    ver: int
-    typ: int
-    length: int
-    sqn: int
-    sid: int
-    uid: int
+# --- keys and envelopes (sections 2, 4 and 6) --------------------------------------------------------------
+OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label=None)
 
 
 class Keys(NamedTuple):
@@ -122,217 +85,177 @@ class Keys(NamedTuple):
     def nonce(self, sqn: int) -> bytes:
         return (int.from_bytes(self.iv, "big") ^ sqn).to_bytes(12, "big")  # MTP-12
 
+    def seal(self, sqn: int, aad: bytes, plaintext: bytes) -> bytes:
+        sealed = AESGCM(self.key).encrypt(self.nonce(sqn), plaintext, aad)
+        return sealed[: MAC_SIZE - 16]  # MTP-11: 12 bytes of the tag
 
-def gcm_seal(key: bytes, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
-    return AESGCM(key).encrypt(nonce, plaintext, aad)[: MAC_SIZE - 16]  # MTP-11: 12 bytes of the tag
-
-
-def gcm_open(key: bytes, nonce: bytes, aad: bytes, sealed: bytes) -> bytes:
-    """Raises InvalidTag. (The class AESGCM takes no shortened tags.)"""
-    mode = modes.GCM(nonce, sealed[-MAC_SIZE:], min_tag_length=MAC_SIZE)
-    decryptor = Cipher(algorithms.AES256(key), mode).decryptor()
-    decryptor.authenticate_additional_data(aad)
-    return decryptor.update(sealed[:-MAC_SIZE]) + decryptor.finalize()
-
-
-def seal_frame(keys: Keys, typ: int, sqn: int, sid: int, uid: int, payload: bytes = b"", etk: bytes = b"") -> bytes:
-    header = HEADER.pack(VERSION, typ, MIN_LENGTH + len(payload) + len(etk), sqn, sid, uid)
-    return header + gcm_seal(keys.key, keys.nonce(sqn), header, payload) + etk
+    def open(self, sqn: int, aad: bytes, sealed: bytes) -> bytes:
+        mode = modes.GCM(self.nonce(sqn), sealed[-MAC_SIZE:], min_tag_length=MAC_SIZE)
+        decryptor = Cipher(algorithms.AES256(self.key), mode).decryptor()
+        decryptor.authenticate_additional_data(aad)
+        try:
+            return decryptor.update(sealed[:-MAC_SIZE]) + decryptor.finalize()
+        except InvalidTag:
+            raise ValueError("the mac is wrong (MTP-11)") from None
 
 
-def open_frame(keys: Keys, frame: bytes) -> bytes:
-    """The payload of a whole frame, etk cut off."""
-    header = frame[: HEADER.size]
-    try:
-        return gcm_open(keys.key, keys.nonce(Header(*HEADER.unpack(header)).sqn), header, frame[HEADER.size:])
-    except InvalidTag:
-        raise Violation("the mac is wrong (MTP-11)") from None
+def derive_keys(tk: bytes, sk: bytes = b"", login_frames: bytes = b"") -> list[Keys]:
+    """Client to server, server to client: those of the login or, with sk and its frames, of what follows."""
+    phase, salt = ("transfer", hashlib.sha256(login_frames).digest()) if sk else ("login", None)
+    infos = [f"mpchat/1.0 {phase} {direction}".encode() for direction in ("c2s", "s2c")]
+    outputs = [HKDF(hashes.SHA256(), 44, salt, info).derive(tk + sk) for info in infos]
+    return [Keys(okm[:32], okm[32:]) for okm in outputs]
 
 
-# --- login keys (section 4) -------------------------------------------------------------------------------------------
-
-OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label=None)
-
-
-def derive_keys(ikm: bytes, salt: bytes | None, info: str) -> Keys:
-    okm = HKDF(hashes.SHA256(), 44, salt, info.encode()).derive(ikm)
-    return Keys(okm[:32], okm[32:])
+def make_share(key: RSAPublicKey) -> tuple[bytes, bytes]:
+    """A fresh tk, sk or cek, and the same encrypted (LOGIN-05, MSG-15)."""
+    share = os.urandom(SHARE_SIZE)
+    return share, key.encrypt(share, OAEP)
 
 
-def login_keys(tk: bytes, direction: str) -> Keys:
-    return derive_keys(tk, None, f"mpchat/1.0 login {direction}")
-
-
-def transfer_keys(tk: bytes, sk: bytes, request: bytes, response: bytes, direction: str) -> Keys:
-    return derive_keys(tk + sk, hashlib.sha256(request + response).digest(), f"mpchat/1.0 transfer {direction}")
-
-
-def fresh_share() -> bytes:
-    return os.urandom(SHARE_SIZE)  # LOGIN-05, MSG-15
-
-
-def encrypt_share(key: RSAPublicKey, share: bytes) -> bytes:
-    return key.encrypt(share, OAEP)
-
-
-def decrypt_share(key: RSAPrivateKey, encrypted: bytes) -> bytes:
-    """A tk, sk or cek; ValueError if it is none."""
-    share = key.decrypt(encrypted, OAEP)
+def open_share(key: RSAPrivateKey, encrypted: bytes) -> bytes:
+    share = key.decrypt(encrypted, OAEP)  # or ValueError
     if len(share) != SHARE_SIZE:
-        raise ValueError("the share has another size")
+        raise ValueError("a key share of another size (LOGIN-06, LOGIN-12)")
     return share
 
 
-# --- envelopes (section 6) --------------------------------------------------------------------------------------------
-
-ENVELOPE_LINE = re.compile(rf"(?:[0-9a-f]{{2}}){{{ETK_SIZE + MAC_SIZE},}}", re.ASCII)
-ZERO_NONCE = bytes(12)  # no cek is used twice (MSG-15)
-
-
-def envelope_aad(sid: int, author: int, recipient: int) -> bytes:
-    return struct.pack(">QQQ", sid, author, recipient)
-
-
-def envelope_line_size(text: bytes) -> int:
-    """How long the line of a text is, its LF included."""
-    return 2 * (ETK_SIZE + len(text) + MAC_SIZE) + 1
-
-
 def seal_envelope(key: RSAPublicKey, sid: int, author: int, recipient: int, text: bytes) -> str:
-    cek = fresh_share()
-    return (encrypt_share(key, cek) + gcm_seal(cek, ZERO_NONCE, envelope_aad(sid, author, recipient), text)).hex()
+    cek, encrypted = make_share(key)
+    aad = struct.pack(">QQQ", sid, author, recipient)
+    return (encrypted + Keys(cek, bytes(12)).seal(0, aad, text)).hex()
 
 
 def open_envelope(key: RSAPrivateKey, sid: int, author: int, recipient: int, line: str) -> str:
-    """The text in a line; ValueError if it is not for this session, author and recipient (MSG-14)."""
-    if not ENVELOPE_LINE.fullmatch(line):
+    """The text in a line, if it is for this session, author and recipient (MSG-14)."""
+    if not re.fullmatch("([0-9a-f]{2})+", line):
         raise ValueError("not the lowercase hexadecimal text of an envelope")
-    envelope = bytes.fromhex(line)
-    cek = decrypt_share(key, envelope[:ETK_SIZE])
-    try:
-        aad = envelope_aad(sid, author, recipient)
-        return gcm_open(cek, ZERO_NONCE, aad, envelope[ETK_SIZE:]).decode("utf-8")
-    except InvalidTag:
-        raise ValueError("the tag is wrong") from None
+    envelope, aad = bytes.fromhex(line), struct.pack(">QQQ", sid, author, recipient)
+    cek = open_share(key, envelope[:ETK_SIZE])
+    return Keys(cek, bytes(12)).open(0, aad, envelope[ETK_SIZE:]).decode()
 
 
-# --- files (section 9) ------------------------------------------------------------------------------------------------
-
-def load_public_key(path: Path) -> RSAPublicKey:
-    key = load_pem_public_key(path.read_bytes())
-    if not isinstance(key, RSAPublicKey) or key.key_size != 2048 or key.public_numbers().e != 65537:
-        raise ValueError(f"{path} is not an RSA-2048 key with exponent 65537")
-    return key
-
-
-def load_private_key(path: Path) -> RSAPrivateKey:
-    key = load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, RSAPrivateKey) or key.key_size != 2048:
+def load_key(path: Path) -> RSAPrivateKey | RSAPublicKey:
+    pem, private = path.read_bytes(), path.name.endswith(".key.pem")
+    key = serialization.load_pem_private_key(pem, None) if private else serialization.load_pem_public_key(pem)
+    if not isinstance(key, (RSAPrivateKey, RSAPublicKey)) or key.key_size != 2048:
         raise ValueError(f"{path} is not an RSA-2048 key")
     return key
 
 
 def load_directory(folder: Path) -> dict[int, RSAPublicKey]:
-    """Everyone's public keys; the name of a file is the uid."""
-    names = ((path, path.name.removesuffix(".pub.pem")) for path in folder.glob("*.pub.pem"))
-    users = {int(name, 16): path for path, name in names if UID_TEXT.fullmatch(name)}
-    return {uid: load_public_key(path) for uid, path in users.items() if uid != SERVER_UID}
+    """Everyone's public keys; the name of a file is the uid text."""
+    return {int(path.name[:16], 16): load_key(path) for path in folder.glob("[0-9a-f]" * 16 + ".pub.pem")}
 
 
-# --- the frame layer of a connection ----------------------------------------------------------------------------------
-
+# --- one end of a connection (section 2) ------------------------------------------------------------------
 class Connection(asyncio.Protocol):
-    """Cuts the byte stream into frames, numbers, seals and checks them, and takes leave.
+    """Cuts the byte stream into frames, numbers, seals, checks and opens them, and takes leave.
 
-    A subclass says what it `receives`, and sets `step`, the method that takes the next frame, and while it logs in
-    `login_type`, the only type that may come next, and `etk_size`. It has `check_uid`, which raises Violation,
-    `last_sqn_used`, and `connection_ended`, which gets the reason, if there is one to tell.
+    A subclass has a method for each type that its peer may send, of that name, which gets sid, uid and what
+    the payload says; and `log_in` for the first frame, `logged_in`, `wrong_uid` and `connection_ended`.
     """
 
-    receives: set[Type]
-    login_type: Type | None = None
-    etk_size = ETK_SIZE
+    login_types: tuple[Type, Type]  # of the first two frames that it receives
+    tolerates: set[Type]  # if their payload is malformed, the method gets None (PAY-04, PAY-08)
 
-    def __init__(self):
+    def __init__(self, own_uid: int, login_timeout: float):
+        self.own_uid = own_uid
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self.buffer = bytearray()
         self.received = self.sent = 0  # sequence numbers (MTP-07)
-        self.open_keys: Keys | None = None
-        self.seal_keys: Keys | None = None
-        self.stopped = False  # takes no further frame
-        self.ended = False
-        self.linger: asyncio.TimerHandle | None = None
+        self.open_keys = self.seal_keys = Keys(b"", b"")
+        self.online = self.ended = False
+        self.timer = self.loop.call_later(login_timeout, self.end, "no login in time")  # LOGIN-10, LOGIN-16
 
     def connection_made(self, transport):
         self.transport = transport
 
     def data_received(self, data: bytes):
-        if self.stopped:
-            return
-        self.buffer += data
+        self.buffer += b"" if self.ended else data
         try:
-            while not self.stopped and (frame := self.next_frame()):
-                self.step(*frame)
-        except Violation as violation:
-            self.end(str(violation))
+            while not self.ended and len(self.buffer) >= HEADER.size:
+                header = Header(*HEADER.unpack_from(self.buffer))
+                self.check(header)  # MTP-17: without waiting for the rest
+                if len(self.buffer) < header.length:  # MTP-16
+                    break
+                frame = bytes(self.buffer[: header.length])
+                del self.buffer[: header.length]
+                self.received += 1
+                self.take(header, frame)
+        except ValueError as violation:
+            self.end(str(violation))  # MTP-13
 
-    def next_frame(self) -> tuple[Header, bytes] | None:
-        """The next frame, when all of it has arrived (MTP-16)."""
-        if len(self.buffer) < HEADER.size:
-            return None
-        header = Header(*HEADER.unpack_from(self.buffer))
-        self.check_header(header)  # MTP-17: without waiting for the rest
-        if len(self.buffer) < header.length:
-            return None
-        frame = bytes(self.buffer[: header.length])
-        del self.buffer[: header.length]
-        self.received += 1
-        return header, frame
+    def check(self, header: Header):
+        etk_size = 0 if self.received else ETK_SIZE
+        for broken, rule in (
+            (header.ver != VERSION, "another version (MTP-03)"),
+            (not hasattr(self, METHODS.get(header.typ, "none")), "a type that it may not send (MTP-15)"),
+            (header.length < MIN_LENGTH + etk_size, "the frame is too short (MTP-05)"),
+            (header.sqn != self.received + 1, "a wrong sequence number (MTP-08)"),
+            (not self.online and (header.typ, header.sid) != (self.login_types[self.received], NO_SID),
+             "not the next frame of a login (LOGIN-01, LOGIN-17)"),
+            (self.wrong_uid(header), "a uid that is wrong here (MTP-14, MTP-21)"),
+        ):
+            if broken:
+                raise ValueError(rule)
 
-    def check_header(self, header: Header):
-        if header.ver != VERSION:
-            raise Violation("another version (MTP-03)")
-        if header.typ not in self.receives:
-            raise Violation("a type that is none, or that the peer may not send (MTP-04, MTP-15)")
-        if header.length < MIN_LENGTH + self.etk_size:
-            raise Violation("the frame is too short (MTP-05)")
-        if header.sqn != self.received + 1:
-            raise Violation("a wrong sequence number (MTP-08)")
-        if self.login_type is not None and (header.typ != self.login_type or header.sid != NO_SID):
-            raise Violation("not the next frame of a login (LOGIN-01, LOGIN-17)")
-        self.check_uid(header)
+    def take(self, header: Header, frame: bytes):
+        if header.sqn == 1:
+            self.log_in(header, frame)
+        elif header.sqn == 2:
+            self.open(header, frame)
+            self.timer.cancel()
+            self.online = True
+            self.logged_in()
+        else:
+            getattr(self, METHODS[header.typ])(header.sid, header.uid, self.open(header, frame))
+
+    def open(self, header: Header, frame: bytes) -> list[str] | str | None:
+        """What the payload of a frame, etk cut off, says."""
+        payload = self.open_keys.open(header.sqn, frame[: HEADER.size], frame[HEADER.size:])
+        try:
+            content = parse_payload(header.typ, payload)
+        except ValueError:
+            if header.typ not in self.tolerates:
+                raise  # PAY-05
+            return None
+        if header.sqn <= 2 and content == "Offline":
+            raise ValueError("a login that says Offline (LOGIN-08, LOGIN-12)")
+        return content
+
+    def send(self, typ: Type, sid: int, text: str = "", uid: int | None = None, etk: bytes = b"") -> bytes:
+        """Sends a frame, without waiting; a connection that can carry no more drops it (MTP-09)."""
+        if self.ended or self.sent == LAST_SQN:
+            return b""
+        self.sent += 1
+        payload, uid = text.encode(), self.own_uid if uid is None else uid
+        header = HEADER.pack(VERSION, typ, MIN_LENGTH + len(payload) + len(etk), self.sent, sid, uid)
+        frame = header + self.seal_keys.seal(self.sent, header, payload) + etk
+        self.transport.write(frame)
+        if self.sent == LAST_SQN:
+            self.loop.call_soon(self.last_sqn_used)  # not in the midst of what sends
+        return frame
+
+    def last_sqn_used(self):
+        self.end("the last sequence number was used")
 
     def eof_received(self):
         self.end("the peer closed the connection")  # MTP-19, and asyncio closes when all is sent
 
     def connection_lost(self, error):
         self.end(str(error or "the connection was lost"))
-        if self.linger:
-            self.linger.cancel()
-
-    def send(self, typ: Type, sid: int, uid: int, payload: bytes = b"", etk: bytes = b"") -> bytes:
-        """Sends a frame; on a connection that can carry no more it is dropped (MTP-09)."""
-        if self.ended or self.sent == LAST_SQN or self.transport.is_closing():
-            return b""
-        self.sent += 1
-        frame = seal_frame(self.seal_keys, typ, self.sent, sid, uid, payload, etk)
-        self.transport.write(frame)
-        if self.sent == LAST_SQN:
-            self.last_sqn_used()
-        return frame
 
     def end(self, reason: str = ""):
-        """Closes by FIN (MTP-13): what is written still goes out, what arrives is discarded.
-
-        A socket that is closed with unread bytes would answer by RST, so it lives on until the peer closes too."""
+        """Closes by FIN (MTP-13). The socket lives on: closed with unread bytes, it would answer by RST."""
         if self.ended:
             return
-        self.ended = self.stopped = True
+        self.ended = True
+        self.timer.cancel()
         self.buffer.clear()
         self.connection_ended(reason)
-        try:
-            self.transport.write_eof()
-        except OSError:
-            pass  # it is gone already
-        self.linger = self.loop.call_later(LINGER, self.transport.abort)
+        if self.transport:
+            with suppress(OSError):  # it may be gone already
+                self.transport.write_eof()
+            self.loop.call_later(LINGER, self.transport.abort)

@@ -2,82 +2,39 @@
 """Plays the server against the client, without a network: `python3 -m unittest test_client`."""
 
 import asyncio
-import json
 import unittest
 from unittest import mock
 
 import client
 import mpchat_proto as proto
 from mpchat_proto import NO_SID, Type, uid_text
-from test_vectors import CAST, KIT, connect, private_key
+from test_vectors import CAST, ClientCase, private_key, public_key
 
 ALICE, BOB, CAROL = (CAST[name] for name in ("alice", "bob", "carol"))
-SID = 0x5F0C9A1BE2D34477
+SID = ClientCase.SID
 
 
-class ClientTest(unittest.IsolatedAsyncioTestCase):
+class ClientTest(ClientCase):
     async def asyncSetUp(self):
-        self.events: list[dict] = []
-        for target, new in [("emit", self.note), ("LAST_ANSWERS", 0.02)]:
-            patch = mock.patch.object(client, target, new)
-            patch.start()
-            self.addCleanup(patch.stop)
-        self.client = client.Client()
-        self.redials = []
-        self.client.dial = lambda address, identity: self.redials.append(identity)
-        directory = proto.load_directory(KIT)
-        self.me = client.Identity(ALICE, private_key(uid_text(ALICE)), private_key("server").public_key(), directory)
+        await super().asyncSetUp()
+        patch = mock.patch.object(client, "LAST_ANSWERS", 0.02)
+        patch.start()
+        self.addCleanup(patch.stop)
         self.log_in()
 
-    def note(self, event: str, **fields):
-        self.events.append({"event": event, **{name: value for name, value in fields.items() if value is not None}})
+    def log_in_again(self) -> list:
+        """By a command, or of the client's own accord after the last sequence number."""
+        if self.client.connection is self.there:
+            self.connect(self.me)
+        else:
+            self.take_call()
+        return self.log_in()
 
-    def log_in(self, waited=()):
-        self.there = connect(client.ClientConnection(self.client, self.me))
-        tk, sk, request = self.there.tk, bytes(32), self.there.request
-        etk = proto.encrypt_share(self.me.key.public_key(), sk)
-        self.sqn = self.read = 0
-        self.seal_keys, self.open_keys = proto.login_keys(tk, "s2c"), proto.login_keys(tk, "c2s")
-        response = self.send(Type.STATUS_RES, text="Online", etk=etk)
-        self.seal_keys, self.open_keys = (proto.transfer_keys(tk, sk, request, response, d) for d in ("s2c", "c2s"))
-        self.send(Type.STATUS_REQ)
-        self.read = len(request)
-        self.assertEqual([(Type.STATUS_RES, NO_SID, "Online"), *waited], self.hear())
-        self.expect("online")
-
-    def send(self, typ: Type, sid: int = NO_SID, uid: int = 0, text: str = "", etk: bytes = b"") -> bytes:
-        self.sqn += 1
-        frame = proto.seal_frame(self.seal_keys, typ, self.sqn, sid, uid, text.encode(), etk)
-        self.there.data_received(frame)
-        return frame
+    def send(self, typ: Type, sid: int = NO_SID, uid: int = 0, text: str = ""):
+        self.peer.send(typ.name.lower(), text, sid, uid)
 
     def hear(self) -> list[tuple[Type, int, str]]:
-        heard, written = [], self.there.transport.written
-        while self.read < len(written):
-            header = proto.Header(*proto.HEADER.unpack_from(written, self.read))
-            payload = proto.open_frame(self.open_keys, written[self.read:self.read + header.length])
-            heard.append((Type(header.typ), header.sid, payload.decode()))
-            self.read += header.length
-        return heard
-
-    def do(self, do: str, **fields):
-        self.client.command_line(json.dumps({"do": do, **fields}).encode())
-
-    def expect(self, *events: str) -> list[dict]:
-        """The events since the last call are these."""
-        got, self.events = self.events, []
-        self.assertEqual(list(events), [event["event"] for event in got])
-        return got
-
-    def closes(self):
-        self.assertTrue(self.there.transport.closed)
-        self.assertTrue(self.expect("disconnected")[0]["error"])
-        self.assertEqual(([], []), (self.hear(), self.redials))  # LOGIN-15
-
-    def roster(self, *uids: int):
-        for uid in uids:
-            self.send(Type.STATUS_RES, SID, uid, "Online")
-        self.send(Type.STATUS_RES, SID, text="Online")
+        return [(Type[kind.upper()], sid, text) for kind, sid, _, text in self.peer.hear()]
 
     async def test_violations(self):
         """MTP-15, MTP-21, PAY-05."""
@@ -92,7 +49,8 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
             with self.subTest(frame=frame):
                 self.send(*frame)
                 self.closes()
-                self.log_in()
+                self.assertEqual([], self.hear())
+                self.log_in_again()
 
     async def test_strays_are_ignored(self):
         """PAY-06."""
@@ -102,8 +60,7 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
             (Type.STATUS_RES, SID, BOB, "Online"), (Type.STATUS_RES, NO_SID, BOB, "Online"),
         ]:
             self.send(*frame)
-        self.send(Type.STATUS_REQ)
-        self.assertEqual([(Type.STATUS_RES, NO_SID, "Online")], self.hear())
+        self.still_there()
         self.expect()
 
     async def test_rosters(self):
@@ -136,8 +93,7 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
                 lines = payload.splitlines()
                 others = [uid for uid in roster if uid != ALICE]
                 for uid, line in zip(others, lines, strict=True):
-                    key = private_key(uid_text(uid))
-                    self.assertEqual("hello", proto.open_envelope(key, SID, ALICE, uid, line))
+                    self.assertEqual("hello", proto.open_envelope(private_key(uid), SID, ALICE, uid, line))
                 self.send(Type.MSG_RES, SID, text="OK")
                 self.expect("sent")
 
@@ -151,8 +107,8 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_texts(self):
         """MSG-06, MSG-14, MSG-18, PAY-08."""
-        line = proto.seal_envelope(self.me.key.public_key(), SID, BOB, ALICE, b"hello")
-        other = proto.seal_envelope(self.me.key.public_key(), SID, CAROL, ALICE, b"hello")
+        line = proto.seal_envelope(public_key(ALICE), SID, BOB, ALICE, b"hello")
+        other = proto.seal_envelope(public_key(ALICE), SID, CAROL, ALICE, b"hello")
         wrong = ["", "x", line, f"{line}\n{line}\n", f"{other}\n", f"{line.upper()}\n"]
         for payload in [*wrong, f"{line}\n", f"{line}\n"]:
             self.send(Type.MSG_REQ, SID, BOB, payload)
@@ -160,14 +116,11 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual("hello", self.expect("message")[0]["text"])
         self.send(Type.CLOSE_RES, SID, BOB, "OK")  # a text may still be answered
         self.there.eof_received()
-        self.log_in_after("closed", "disconnected")
+        self.expect("closed", "disconnected")
+        self.log_in_again()
         self.send(Type.MSG_REQ, SID, BOB, f"{line}\n")
         self.assertEqual([(Type.MSG_RES, SID, "OK")], self.hear())
         self.expect()
-
-    def log_in_after(self, *events: str):
-        self.expect(*events)
-        self.log_in()
 
     async def test_closing(self):
         """CLOSE-10, PAY-06."""
@@ -202,13 +155,15 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
         self.send(Type.STATUS_RES, text="Online")
         self.assertFalse(self.there.ended)
         self.send(Type.STATUS_RES, text="Online")
-        self.assertEqual([self.me], self.redials)
         self.expect("status", "status", "disconnected")
-        self.log_in(waited=[(Type.STATUS_REQ, NO_SID, "")])
+        self.assertEqual([("status_req", NO_SID, ALICE, "")], self.log_in_again())
         self.there.sent = proto.LAST_SQN - 1
         self.do("close", sid=uid_text(SID))
-        await asyncio.sleep(0.1)  # no answer comes
-        self.assertEqual([self.me] * 2, self.redials)
+        async with asyncio.timeout(5):
+            while self.client.connection is self.there:  # no answer comes
+                await asyncio.sleep(0.01)
+        self.expect("disconnected")
+        self.log_in_again()
 
     async def test_refused_commands(self):
         commands = [
@@ -216,12 +171,15 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
             b'{"do":"answer","sid":"5f0c9a1be2d34477","accept":true}', b'{"do":"close"}', b'{"do":"connect"}',
             b'{"do":"send","sid":"5f0c9a1be2d34477","text":"\\ud800"}', b'{"do":"status","sid":"1"}',
             b'{"do":"send","sid":"0000000000000000","text":"x"}',
-            b'{"do":"send","sid":"5f0c9a1be2d34477","text":"%s"}' % (b"x" * 33000),
         ]
         for command in commands:
             self.client.command_line(command)
         self.expect(*["refused"] * len(commands))
         self.assertEqual([], self.hear())
+        self.do("send", sid=uid_text(SID), text="x" * 33000)
+        self.roster(ALICE, BOB)
+        self.expect("refused")  # MSG-16
+        self.assertEqual([(Type.STATUS_REQ, SID, "")], self.hear())
 
 
 if __name__ == "__main__":

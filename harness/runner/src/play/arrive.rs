@@ -405,10 +405,17 @@ impl Play {
             return Ok(());
         };
         let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
+        let since = conn.logged_in_at;
+        let stored = |said: Instant| since.is_some_and(|since| said < since);
         match conn.books.newest.get(&(sid, author)) {
             Some((newest, later)) if *newest > at => {
+                let rules: &[&str] = match (stored(at), stored(*newest)) {
+                    (true, true) => &["LOGIN-13", "MSG-08", "MSG-10"],
+                    (true, false) => &["MSG-08", "MSG-10"],
+                    _ => &["MSG-10", "MSG-08"],
+                };
                 let got = format!("\"{text}\" behind \"{later}\", which was said after it");
-                Err(self.monitor(number, &["MSG-10", "MSG-08"], "an author's lines in the order of its msg_req", got))
+                Err(self.monitor(number, rules, "an author's lines in the order of its msg_req", got))
             }
             _ => {
                 conn.books.newest.insert((sid, author), (at, text.to_owned()));

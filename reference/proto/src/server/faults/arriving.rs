@@ -96,6 +96,7 @@ impl Broken {
                 copy.sqn = next;
             }
             Quirk::UidUnchecked => copy.uid = channel.uid,
+            Quirk::UidHalfCompared if copy.uid.0 as u32 == channel.uid.0 as u32 => copy.uid = channel.uid,
             Quirk::UidZeroTaken if copy.uid == Uid::SERVER => copy.uid = channel.uid,
             Quirk::UidBelieved if directory.contains_key(&copy.uid) => copy.uid = channel.uid,
             _ => {}

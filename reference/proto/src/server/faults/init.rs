@@ -7,7 +7,7 @@ use super::super::init::{Invitation, MAX_INVITED};
 use super::super::machine::Server;
 use super::super::refusal::Refusal;
 use super::super::timers::Timer;
-use super::{Done, Quirk};
+use super::{Done, Out, Quirk};
 use crate::frame::{FrameType, Header};
 use crate::ids::{Sid, Uid};
 use crate::payload::{parse_init_req, write_init_req};
@@ -48,6 +48,13 @@ impl Server {
             Some(Ok(()))
         };
         match fault {
+            Quirk::JudgedOnArrival if self.member(from.id)?.own_init.is_some() => {
+                let Ok(mut invited) = self.judge_init(from.uid, header.sid, payload) else { return None };
+                invited.retain(|uid| self.is_online(*uid));
+                let request = if invited.is_empty() { Err(Refusal::Nobody) } else { Ok(invited) };
+                self.member(from.id)?.waiting_inits.push_back(request);
+                return Some(Ok(()));
+            }
             Quirk::InitSidIgnored => header.sid = Sid::NONE,
             Quirk::UpperCaseUid => payload.make_ascii_lowercase(),
             Quirk::ShortUid => *payload = pad_uids(payload),
@@ -325,6 +332,11 @@ impl Server {
             _ => {}
         }
         self.go_live(sid, creator, &accepted)?;
+        if let (Quirk::InitLapsesLater, Some(id)) = (fault, self.connection_of(creator)) {
+            let payload = super::requests::error_text(Refusal::Nobody);
+            let out = Out { typ: FrameType::InitRes, sid: Sid::NONE, uid: Uid::SERVER, payload };
+            self.broken.delayed.push((self.broken.now + self.config.invite_timeout, id, out));
+        }
         let roster: Vec<Uid> = [creator].into_iter().chain(accepted).collect();
         let online = roster.iter().copied().filter(|uid| self.is_online(*uid)).collect();
         self.broken.online_at_start.insert(sid, online);

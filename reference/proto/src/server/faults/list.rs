@@ -54,6 +54,7 @@ faults {
     ViolationNoticedLate "MTP-13" "closes on a violation only when the next bytes come";
     StraysCloseNothing "MTP-13" "stays connected after a header that it refuses, and drops what follows";
     UidUnchecked "MTP-14" "does not check the uid of a client's frames";
+    UidHalfCompared "MTP-14" "compares only the last 4 bytes of the uid of a client's frames";
     UidZeroTaken "MTP-14" "takes uid 0 for the sender's own";
     UidBelieved "MTP-14" "takes the uid of a frame for its sender";
     DirectionIgnored "MTP-15" "skips frames that only a server may send";
@@ -124,6 +125,7 @@ faults {
     StrayMsgResRefused "PAY-06" "answers a msg_res that answers nothing with an error text";
     StrayMsgResLater "PAY-06" "lets a msg_res that answers nothing answer the next line";
     StrayAcceptLater "PAY-06" "lets an Accept that answers nothing answer the next invitation";
+    InviteResSidHalfCompared "PAY-06" "takes an invite_res for an invitation whose sid ends with the same 4 bytes";
     SessionsBelowFour "PAY-07" "refuses inits while there are 3 sessions";
     InvitedBelowThree "PAY-07" "refuses inits that name 3 users";
     LinesBelowEight "PAY-07" "refuses messages while 7 lines are stored";
@@ -149,10 +151,15 @@ faults {
     LoginMacUnchecked "LOGIN-06" "does not look at the mac of the login request";
     ShortTkTaken "LOGIN-06" "takes a tk of fewer than 32 bytes";
     LongTkTaken "LOGIN-06" "takes a tk of more than 32 bytes";
+    LongTkHead "LOGIN-06" "takes the first 32 bytes of a longer tk";
+    LongTkTail "LOGIN-06" "takes the last 32 bytes of a longer tk";
+    ShortTkFilled "LOGIN-06" "fills a shorter tk up with zeros behind it";
+    ShortTkLed "LOGIN-06" "fills a shorter tk up with zeros in front of it";
     BadEtkWaits "LOGIN-06" "stays connected, without an answer, after an etk that does not decrypt";
     OnlineAtStep2 "LOGIN-07" "shows a user as online once step 2 is sent";
     InvitesAtStep2 "LOGIN-07" "sends a connection invitations before its login is complete";
     ReplacesAtStep2 "LOGIN-07" "closes the earlier connection when step 1 of the next one comes";
+    ProbedBeforeStep4 "LOGIN-07" "asks once more before step 4";
     Step4OfflineTaken "LOGIN-08" "takes Offline in step 4 for Online";
     Step4SidIgnored "LOGIN-08" "takes a step 4 with a sid";
     Step4AnyType "LOGIN-08" "takes a status_req for step 4";
@@ -171,6 +178,7 @@ faults {
     ReplayReplaces "LOGIN-11" "closes the user's connection when its login request comes again";
     NewestStoredFirst "LOGIN-13" "sends stored lines from the newest to the oldest";
     StoredBySession "LOGIN-13" "sends stored lines one session after the other";
+    RestoredBySession "LOGIN-13" "sends stored lines one session after the other, once it was restarted";
     StoredOnRequest "LOGIN-13" "sends stored lines only after the user's first status_req";
     ResponseOfUser "LOGIN-17" "writes the user's uid into the login response";
     ResponseSid "LOGIN-17" "writes a sid into the login response";
@@ -222,6 +230,7 @@ faults {
     FailedUnanswered "INIT-10" "does not answer an init that nobody accepted";
     InitResAtFirstAccept "INIT-11" "sends init_res at the first Accept";
     InitResTwice "INIT-11" "sends init_res OK twice";
+    InitLapsesLater "INIT-11" "answers an init that succeeded with an error text when its invite timeout is over";
     InitResAtFirstDeny "INIT-11" "sends init_res with an error text at the first Deny";
     LateAcceptJoins "INIT-12" "adds who accepts after init_res to the roster";
     CreatorGoneGoesOn "INIT-13" "lets a pending init go on without its creator";
@@ -229,6 +238,7 @@ faults {
     CreatorGoneToldDecliners "INIT-13" "tells those who denied as well that the creator has gone";
     CreatorGoneSkipsAccepted "INIT-13" "does not tell those who accepted that the creator has gone";
     CreatorGoneSkipsUndecided "INIT-13" "does not tell those who are undecided that the creator has gone";
+    JudgedOnArrival "INIT-14" "invites those who were online when a waiting init_req came";
     SecondInitRefused "INIT-14" "refuses an init_req while one is pending";
     SecondInitAtOnce "INIT-14" "invites for a second init_req at once";
     ErrorOvertakesInit "INIT-14" "refuses a malformed init_req before the pending one is answered";
@@ -276,6 +286,7 @@ faults {
     MsgResLate "MSG-07" "answers a msg_req 3 s after its last recipient has";
     OfflineNotStored "MSG-08" "stores nothing for recipients that are offline";
     SentIsForgotten "MSG-08" "forgets a line once it was sent";
+    FortyStored "MSG-08" "stores only the last 40 lines of a user that is offline";
     OnlyLastStored "MSG-08" "stores only the last line for a recipient that is offline";
     NewerBeforeStored "MSG-08" "sends a line that was not answered only after the next new one";
     ErrorNotTaken "MSG-17" "keeps a line that was answered with an error text for the next login";
@@ -291,9 +302,12 @@ faults {
     AnswersRestartNothing "MSG-12" "times answers from the first line on, whatever was answered since";
     ClosedLinesCount "MSG-12" "counts lines of closed sessions as unanswered";
     AnswerTimeoutEarly "MSG-12" "times answers at half the timeout";
+    AnswersTimedOnce "MSG-12" "times no answer any more once a recipient has answered two lines";
     OverdueStays "MSG-12" "decides for a recipient that is late, but does not disconnect it";
     AuthorGoneRecalls "MSG-13" "forgets the unanswered lines of an author that disconnects";
     MsgResAfterReturn "MSG-13" "sends the msg_res of an earlier connection on the author's next one";
+    AnsweredNotRecorded "MSG-17" "sends lines that were answered again after a restart";
+    OldestTakenForAnswered "MSG-17" "forgets its oldest line for a user when another one is answered, and sends that one again";
     AnsweredSentAgain "MSG-17" "sends the last answered line again after the next login";
     SentTwice "MSG-17" "sends every line twice";
     ResentOnStatus "MSG-17" "sends unanswered lines again at each status_req";
@@ -340,6 +354,7 @@ faults {
     RosterSorted "STAT-04" "lists the roster in the order of uids";
     RosterByAnswer "STAT-04" "lists the asker first";
     RosterWithoutAsker "STAT-04" "leaves the asker out";
+    RosterOf121 "STAT-04" "lists no more than 121 participants";
     RosterWithoutEnd "STAT-04" "leaves out the last status_res";
     RosterWithDecliners "STAT-04" "lists all who were invited";
     RosterOnlineOnly "STAT-04" "lists only who is online";

@@ -37,6 +37,11 @@ impl Server {
                 | Quirk::LoginMacUnchecked
                 | Quirk::ShortTkTaken
                 | Quirk::LongTkTaken
+                | Quirk::LongTkHead
+                | Quirk::LongTkTail
+                | Quirk::ShortTkFilled
+                | Quirk::ShortTkLed
+                | Quirk::ProbedBeforeStep4
                 | Quirk::OnlineAtStep2
                 | Quirk::InvitesAtStep2
                 | Quirk::ReplacesAtStep2
@@ -83,7 +88,14 @@ impl Server {
         if fault == Quirk::TkUnderSha1 {
             return Err(LoginError::Etk { step }.into());
         }
-        let tk = self.key.oaep_decrypt(&etk).map_err(|_| LoginError::Etk { step })?.to_vec();
+        let mut tk = self.key.oaep_decrypt(&etk).map_err(|_| LoginError::Etk { step })?.to_vec();
+        match fault {
+            Quirk::LongTkHead => tk.truncate(Secret::LEN),
+            Quirk::LongTkTail => drop(tk.drain(..tk.len().saturating_sub(Secret::LEN))),
+            Quirk::ShortTkFilled => tk.resize(tk.len().max(Secret::LEN), 0),
+            Quirk::ShortTkLed => drop(tk.splice(..0, vec![0; Secret::LEN.saturating_sub(tk.len())])),
+            _ => {}
+        }
         let takes = match fault {
             Quirk::ShortTkTaken => tk.len() <= Secret::LEN,
             Quirk::LongTkTaken => tk.len() >= Secret::LEN,
@@ -122,13 +134,14 @@ impl Server {
         let mut sealer = Sealer::new(FrameCipher::new(self.provider, &keys.s2c), first);
         let opener = Opener::new(FrameCipher::new(self.provider, &keys.c2s), 1);
         let probe = self.step_3(fault, &mut sealer, &login);
+        let second = (fault == Quirk::ProbedBeforeStep4).then(|| self.step_3(fault, &mut sealer, &login)).flatten();
         self.broken.login_ciphers.insert(id, c2s);
         let half = ServerHalf::from_parts(uid, sealer, opener);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.phase = Phase::Answer(Box::new(half));
         }
         self.queue(id, response);
-        if let Some(probe) = probe {
+        for probe in probe.into_iter().chain(second) {
             self.queue(id, probe);
         }
         self.after_step_3(fault, now, id, uid, replayed);

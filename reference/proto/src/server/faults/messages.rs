@@ -144,6 +144,21 @@ impl Server {
                     let _violation = self.dispatch(now, from, header, payload);
                 }
             }
+            Quirk::OldestTakenForAnswered => {
+                let (number, line) = oldest?;
+                let first = mailbox.lines.keys().next().copied()?;
+                let _violation = self.dispatch(now, from, header, payload);
+                if first != number {
+                    self.forget(uid, |n| n == first);
+                    let back = StoredLine { number, sid, author: line.author, recipient: uid, text: line.text };
+                    self.put_into_mailbox(back);
+                    self.mailboxes.get_mut(&uid)?.mark_sent(number, now);
+                }
+                return Some(Ok(()));
+            }
+            Quirk::AnswersTimedOnce => {
+                *self.broken.answers_of.entry(uid).or_default() += 1;
+            }
             Quirk::AnsweredSentAgain => {
                 let (number, line) = oldest?;
                 let line = StoredLine { number, sid, author: line.author, recipient: uid, text: line.text };
@@ -199,6 +214,13 @@ impl Server {
             }
             _ => {}
         }
+        if fault == Quirk::AnswersTimedOnce {
+            let answered = &self.broken.answers_of;
+            let often: Vec<Uid> = answered.iter().filter(|(_, times)| **times >= 2).map(|(uid, _)| *uid).collect();
+            for uid in often {
+                self.timers.clear(Timer::Answer(uid));
+            }
+        }
         if fault == Quirk::StrayMsgResLater {
             for (uid, sid) in self.broken.early_answers.clone() {
                 let sent = |m: &Mailbox| m.lines.values().any(|line| line.sid == sid && line.sent_at.is_some());
@@ -236,6 +258,10 @@ impl Server {
                 self.answer_author(from.id, sid);
             }
             Quirk::OfflineNotStored => away.iter().for_each(|uid| self.forget(*uid, |n| n == number)),
+            Quirk::FortyStored => away.iter().for_each(|uid| {
+                let newest = self.mailboxes.get(uid).and_then(|m| m.lines.keys().rev().nth(40).copied());
+                self.forget(*uid, |n| newest.is_some_and(|newest| n <= newest));
+            }),
             Quirk::OnlyLastStored => away.iter().for_each(|uid| self.forget(*uid, |n| n < number)),
             Quirk::LinesRestartAnswerTimeout => {
                 for uid in others.iter().filter(|uid| !away.contains(uid)) {

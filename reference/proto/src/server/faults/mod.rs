@@ -97,6 +97,8 @@ pub(super) struct Broken {
     seen_online: BTreeSet<(Sid, Uid)>,
 
     last_answered: BTreeMap<Uid, StoredLine>,
+    /// How many lines each user has answered.
+    answers_of: BTreeMap<Uid, usize>,
     invites_later: BTreeMap<Uid, Vec<(Sid, Uid)>>,
     notices_later: BTreeMap<Uid, Vec<(Sid, Uid)>>,
     answers_later: BTreeMap<Uid, Vec<Sid>>,

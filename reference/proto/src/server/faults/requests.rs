@@ -9,6 +9,7 @@ use super::super::refusal::Refusal;
 use super::super::timers::Timer;
 use super::{Done, Quirk};
 use crate::frame::{FrameType, Header};
+use crate::ids::Sid;
 use crate::payload::{
     PayloadError, Response, parse_choice, parse_empty, parse_init_req, parse_lines, parse_presence, parse_response,
 };
@@ -26,6 +27,10 @@ impl Server {
         payload: &mut Vec<u8>,
     ) -> Done {
         let typ = header.kind()?;
+        if fault == Quirk::InviteResSidHalfCompared && typ == FrameType::InviteRes {
+            let alike = |sid: &&Sid| sid.0 as u32 == header.sid.0 as u32;
+            header.sid = self.member(from.id)?.invited_to.iter().find(alike).copied().unwrap_or(header.sid);
+        }
         match typ {
             FrameType::InitReq if fault == Quirk::InvitedBelowThree => self.refuse_init_of(3, from, header, payload),
             FrameType::InitReq => self.init_payload(fault, from, header, payload),

@@ -76,6 +76,7 @@ impl Server {
         }
         let mut members = roster.to_vec();
         match fault {
+            Quirk::RosterOf121 => members.truncate(121),
             Quirk::RosterSorted => members.sort_unstable(),
             Quirk::RosterReversed => members.reverse(),
             Quirk::RosterByAnswer => members.sort_by_key(|uid| *uid != from.uid),

@@ -14,26 +14,38 @@ struct Forgetful {
 impl Server {
     /// Puts a forgetful store in the place of the right one, and reads it again.
     pub(super) fn break_store(&mut self, fault: Quirk) -> Result<(), StoreError> {
-        if !matches!(fault, Quirk::ForgetsOnRestart | Quirk::ForgetsAfterRestart | Quirk::ReopenedByRestart) {
+        if !matches!(
+            fault,
+            Quirk::ForgetsOnRestart
+                | Quirk::ForgetsAfterRestart
+                | Quirk::ReopenedByRestart
+                | Quirk::RestoredBySession
+                | Quirk::AnsweredNotRecorded
+        ) {
             return Ok(());
         }
         let inner = core::mem::replace(&mut self.store, Box::new(MemoryStore::new()));
         self.store = Box::new(Forgetful { fault, inner });
         let restored = self.store.load()?;
         self.sessions = restored.sessions.into_iter().map(|session| (session.sid, session.roster.into())).collect();
-        if restored.lines.is_empty() {
-            self.mailboxes.clear();
-            self.stored = super::super::mailbox::Stored::default();
-        }
+        self.mailboxes.clear();
+        self.stored = super::super::mailbox::Stored::default();
+        restored.lines.into_iter().for_each(|line| self.put_into_mailbox(line));
         Ok(())
     }
 }
 
 impl Store for Forgetful {
     fn load(&mut self) -> Result<Restored, StoreError> {
-        let restored = self.inner.load()?;
+        let mut restored = self.inner.load()?;
         if matches!(self.fault, Quirk::ForgetsOnRestart | Quirk::ForgetsAfterRestart) {
             return Ok(Restored { sessions: Vec::new(), lines: Vec::new(), ..restored });
+        }
+        if self.fault == Quirk::RestoredBySession {
+            let mut numbers: Vec<u64> = restored.lines.iter().map(|line| line.number).collect();
+            numbers.sort_unstable();
+            restored.lines.sort_by_key(|line| (line.sid, line.number));
+            restored.lines.iter_mut().zip(numbers).for_each(|(line, number)| line.number = number);
         }
         Ok(restored)
     }
@@ -55,6 +67,6 @@ impl Store for Forgetful {
     }
 
     fn answered(&mut self, sid: Sid, number: u64, recipient: Uid) -> Result<(), StoreError> {
-        self.inner.answered(sid, number, recipient)
+        if self.fault == Quirk::AnsweredNotRecorded { Ok(()) } else { self.inner.answered(sid, number, recipient) }
     }
 }
