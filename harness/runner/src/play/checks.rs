@@ -314,14 +314,18 @@ impl Play {
 
     /// Nothing that is expected came in time.
     async fn nothing_came(&mut self, before: Instant) -> Result<(), Stop> {
-        let Some(leaf) = self.oldest_waiting().map(|e| Arc::clone(&e.leaf)) else {
+        let Some((leaf, timed)) = self.oldest_waiting().map(|e| (Arc::clone(&e.leaf), e.not_before.is_some())) else {
             return Err(Stop::Inconclusive("the diagram cannot go on, although nothing is expected".to_owned()));
         };
         let held: Vec<String> = self.conns.iter().filter_map(|c| c.queue.front().map(|h| self.describe(h))).collect();
         // Somebody else first: a question on a connection of the case may be what a faulty target waits for.
         let alive = self.watcher_is_served().await? || self.is_alive().await?;
         if self.progress != before {
-            return Ok(());
+            return match timed {
+                // Perhaps the machine was slow, perhaps the target looks at its timers only when somebody speaks: shows alone.
+                true => Err(Stop::Inconclusive(format!("{} came only after a question of somebody else", leaf.line.text))),
+                false => Ok(()),
+            };
         }
         let answer = self.conns.iter().find(|c| c.name == leaf.conn && c.answered.is_some());
         let mut got = match answer.and_then(|conn| conn.answered.as_ref()) {

@@ -276,6 +276,14 @@ impl Server {
     /// The login is complete: what becomes of the earlier connection, and what the new one gets.
     pub(super) fn faulty_complete(&mut self, fault: Quirk, now: Duration, id: ConnectionId, channel: Channel) {
         let uid = channel.uid;
+        if fault == Quirk::OldestTakenForAnswered
+            && let Some(line) = self.broken.last_answered.remove(&uid)
+            && let Some(first) = self.mailboxes.get(&uid).and_then(|mailbox| mailbox.lines.keys().next().copied())
+        {
+            self.forget(uid, |number| number == first);
+            self.put_into_mailbox(line);
+        }
+        let uid = channel.uid;
         let earlier = self.online.get(&uid).copied().filter(|earlier| *earlier != id);
         match (fault, earlier) {
             (Quirk::EarlierStays, Some(_)) => {

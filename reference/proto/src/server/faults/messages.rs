@@ -146,15 +146,11 @@ impl Server {
             }
             Quirk::OldestTakenForAnswered => {
                 let (number, line) = oldest?;
-                let first = mailbox.lines.keys().next().copied()?;
-                let _violation = self.dispatch(now, from, header, payload);
-                if first != number {
-                    self.forget(uid, |n| n == first);
-                    let back = StoredLine { number, sid, author: line.author, recipient: uid, text: line.text };
-                    self.put_into_mailbox(back);
-                    self.mailboxes.get_mut(&uid)?.mark_sent(number, now);
+                // It shows at the next login.
+                if mailbox.lines.keys().next().is_some_and(|first| *first != number) {
+                    let line = StoredLine { number, sid, author: line.author, recipient: uid, text: line.text };
+                    self.broken.last_answered.insert(uid, line);
                 }
-                return Some(Ok(()));
             }
             Quirk::AnswersTimedOnce => {
                 *self.broken.answers_of.entry(uid).or_default() += 1;
@@ -280,7 +276,7 @@ impl Server {
         }
     }
 
-    fn forget(&mut self, uid: Uid, which: impl Fn(u64) -> bool) {
+    pub(super) fn forget(&mut self, uid: Uid, which: impl Fn(u64) -> bool) {
         let Some(mailbox) = self.mailboxes.get_mut(&uid) else { return };
         let gone: Vec<_> =
             mailbox.lines.iter().filter(|(number, _)| which(**number)).map(|(n, l)| (*n, l.clone())).collect();
