@@ -323,7 +323,9 @@ impl Play {
         if self.progress != before {
             return match timed {
                 // Perhaps the machine was slow, perhaps the target looks at its timers only when somebody speaks: shows alone.
-                true => Err(Stop::Inconclusive(format!("{} came only after a question of somebody else", leaf.line.text))),
+                true => {
+                    Err(Stop::Inconclusive(format!("{} came only after a question of somebody else", leaf.line.text)))
+                }
                 false => Ok(()),
             };
         }

@@ -130,6 +130,8 @@ pub(crate) struct Play {
     timer: Option<mpchat_script::ast::Timer>,
     /// How often half a timer has passed.
     halves: usize,
+    /// When the last of them was over.
+    last_half: Option<Instant>,
     /// While set, stored lines are those of earlier cases.
     draining: bool,
     /// While set, frames are filed in the books but not judged.
@@ -184,6 +186,7 @@ impl Play {
             warning: None,
             timer: None,
             halves: 0,
+            last_half: None,
             draining: false,
             unjudged: false,
             slots: vec![None; program.slots],

@@ -118,6 +118,11 @@ impl Server {
                     self.timers.set(Timer::Answer(uid), at);
                 }
             }
+            Quirk::CloseRestartsAnswerTimeout => {
+                for (uid, _) in due.iter().filter(|(uid, _)| self.timers.is_set(Timer::Answer(*uid))) {
+                    self.timers.set(Timer::Answer(*uid), now.saturating_add(self.config.answer_timeout));
+                }
+            }
             Quirk::CloserNotified => self.send_to_user(closer, FrameType::CloseRes, sid, closer, b"OK"),
             Quirk::OfflineNotifiedLater => {
                 let away: Vec<Uid> = roster.iter().copied().filter(|uid| self.connection_of(*uid).is_none()).collect();

@@ -302,6 +302,7 @@ faults {
     AnswersRestartNothing "MSG-12" "times answers from the first line on, whatever was answered since";
     ClosedLinesCount "MSG-12" "counts lines of closed sessions as unanswered";
     AnswerTimeoutEarly "MSG-12" "times answers at half the timeout";
+    CloseRestartsAnswerTimeout "MSG-12" "times the lines that remain anew when a session is closed";
     AnswersTimedOnce "MSG-12" "times no answer any more once a recipient has answered two lines";
     OverdueStays "MSG-12" "decides for a recipient that is late, but does not disconnect it";
     AuthorGoneRecalls "MSG-13" "forgets the unanswered lines of an author that disconnects";
