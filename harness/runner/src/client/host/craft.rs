@@ -212,14 +212,17 @@ impl Host {
 }
 
 impl Host {
-    /// `{envelope}` in a payload is one that the client could open, `{ENVELOPE}` the same in capitals.
+    /// `{envelope}` in a payload is one that the client could open, of the line's text if it has one; `{ENVELOPE}` the same in capitals.
     fn with_envelope(&mut self, message: &Message, value: &Value) -> Result<Value, Stop> {
         let Value::Text(text) = value else { return Ok(value.clone()) };
         if !["{envelope}", "{flipped}"].iter().any(|word| text.to_lowercase().contains(word)) {
             return Ok(value.clone());
         }
-        let sealed =
-            Message { faults: Vec::new(), payload: Some(Payload::Text(ENVELOPED.to_owned())), ..message.clone() };
+        let said = match &message.payload {
+            Some(Payload::Text(text)) => text.clone(),
+            _ => ENVELOPED.to_owned(),
+        };
+        let sealed = Message { faults: Vec::new(), payload: Some(Payload::Text(said)), ..message.clone() };
         let line = self.envelope_for_client(&sealed)?;
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
         let flipped = match line.char_indices().next_back() {

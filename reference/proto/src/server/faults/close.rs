@@ -119,8 +119,10 @@ impl Server {
                 }
             }
             Quirk::CloseRestartsAnswerTimeout => {
-                for (uid, _) in due.iter().filter(|(uid, _)| self.timers.is_set(Timer::Answer(*uid))) {
-                    self.timers.set(Timer::Answer(*uid), now.saturating_add(self.config.answer_timeout));
+                for (uid, _) in due {
+                    if self.timers.is_set(Timer::Answer(uid)) {
+                        self.timers.set(Timer::Answer(uid), now.saturating_add(self.config.answer_timeout));
+                    }
                 }
             }
             Quirk::CloserNotified => self.send_to_user(closer, FrameType::CloseRes, sid, closer, b"OK"),
