@@ -87,7 +87,10 @@ pub(crate) fn group(lines: &[SourceLine<'_>], filled: &[Filled]) -> Result<Vec<N
                 return Err(flaw(at(first.len()), Problem::Stray(first.to_owned())));
             };
             let counted = block.word == Word::Par && block.labels.first().is_some_and(|label| !label.is_empty());
-            if first == "and" && (counted || !label.is_empty()) {
+            if counted {
+                return Err(flaw(at(first.len()), Problem::Stray(first.to_owned())));
+            }
+            if first == "and" && !label.is_empty() {
                 return Err(flaw(at(text.len()), Problem::Label(first.to_owned())));
             }
             if block.branches.last().is_none_or(Vec::is_empty) {

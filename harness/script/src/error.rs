@@ -234,7 +234,7 @@ pub enum Problem {
     EmptyBlock,
     #[error("an empty diagram")]
     EmptyDiagram,
-    #[error("this is no count of a loop")]
+    #[error("this is no count")]
     BadCount,
 
     // Statements.
@@ -343,7 +343,7 @@ impl Problem {
                                   `Note over alice: …`, par, alt, opt, loop or end, with no space around the arrow"
                 .into(),
             Self::BadCount => {
-                "`loop 3 times`, `loop n from 1 to 20` or `loop until server to alice reaches sqn 65535`".into()
+                "`loop 3 times`, `loop n from 1 to 20`, `par n from 1 to 20` or `loop until server to alice reaches sqn 65535`".into()
             }
             Self::BadName(_) => "a small letter, then small letters, digits and underscores".into(),
             Self::WithoutServer(..) => "clients speak to the server only".into(),

@@ -98,6 +98,8 @@ fn a_line_with_everything() {
 #[case("sid unknown", Field::Sid, Value::Name("unknown".into()))]
 #[case("sid session", Field::Sid, Value::Name("session".into()))]
 #[case("sqn next+1", Field::Sqn, Value::Next(1))]
+#[case("uid flipped-7", Field::Uid, Value::Flipped(7))]
+#[case("ver flipped-0", Field::Ver, Value::Flipped(0))]
 #[case("typ invite_req", Field::Typ, Value::Kind(Kind::InviteReq))]
 #[case("payload \"{bob}\\n{ALICE}\\n\"", Field::Payload, Value::Text("{bob}\n{ALICE}\n".into()))]
 #[case("payload 0xff0a", Field::Payload, Value::Hex(vec![0xff, 0x0a]))]
@@ -118,6 +120,17 @@ fn loops_have_one_entry_a_round_with_their_variable_filled_in() {
     let Item::Loop(Loop::Rounds { rounds: inner, .. }) = &rounds[0][0] else { panic!() };
     assert_eq!(inner.len(), 2);
     assert!(scenario.expansions[0].diagram.contains("\"a $n\""), "the picture keeps the loop");
+}
+
+#[test]
+fn a_counted_par_has_a_branch_for_each_value_and_is_drawn_once() {
+    let diagram = "    par n from 2 to 4\n        alice->>server: msg_req \"a $n\"\n    end";
+    let scenario = good(&with_diagram(diagram));
+    let Item::Par(branches) = &scenario.expansions[0].body[0] else { panic!() };
+    let texts: Vec<_> = branches.iter().map(|branch| frame(&branch.items[0]).line.text.clone()).collect();
+    let said = |n| format!("alice->>server: msg_req \"a {n}\"");
+    assert_eq!(texts, [said(2), said(3), said(4)]);
+    assert!(scenario.expansions[0].diagram.contains("par n from 2 to 4"));
 }
 
 #[test]

@@ -105,6 +105,11 @@ fn front(#[case] name: &str, #[case] yaml: &str) {
 #[case("statement-after-and", "    par\n        bob->>server: status_req\n    and alice->>server: status_req\n    end")]
 #[case("empty-branch", "    par\n        alice->>server: status_req\n    and\n    end")]
 #[case("loop-without-count", "    loop\n        alice->>server: status_req\n    end")]
+#[case("par-with-a-count-of-times", "    par 3 times from 1\n        alice->>server: status_req\n    end")]
+#[case(
+    "par-counted-with-and",
+    "    par n from 1 to 2\n        alice->>server: msg_req \"$n\"\n    and\n        alice->>server: status_req\n    end"
+)]
 #[case("loop-never", "    loop 0 times\n        alice->>server: status_req\n    end")]
 #[case("loop-backwards", "    loop n from 5 to 1\n        alice->>server: msg_req \"$n\"\n    end")]
 #[case(
@@ -138,6 +143,8 @@ fn front(#[case] name: &str, #[case] yaml: &str) {
 #[case("value-of-another-field", "    alice-xserver: status_req with len last")]
 #[case("mac-before-sealing", "    alice-xserver: status_req with mac zero")]
 #[case("key-after-sealing", "    alice-xserver: status_req after sealing key random")]
+#[case("flipped-beyond", "    alice-xserver: status_req with sid flipped-8")]
+#[case("flipped-after-sealing", "    alice-xserver: status_req after sealing sid flipped-0")]
 #[case("flip-beyond", "    alice-xserver: status_req after sealing flip mac 12")]
 #[case("of-by-a-client", "    alice->>server: close_req of bob")]
 #[case("to-in-another-type", "    alice->>server: status_req to \"x\"")]
