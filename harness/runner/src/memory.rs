@@ -44,6 +44,11 @@ impl RunMemory {
         })
     }
 
+    /// Whether the instance gave a sid out in this run.
+    pub(crate) fn was_given_out(&self, instance: usize, sid: Sid) -> bool {
+        self.with(|inner| inner.sids.contains_key(&(instance, sid)))
+    }
+
     /// Marks a session as left behind.
     pub(crate) fn leave_behind(&self, instance: usize, sid: Sid) {
         self.with(|inner| inner.leftovers.insert((instance, sid)));

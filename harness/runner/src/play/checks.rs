@@ -357,7 +357,8 @@ impl Play {
         let waits = self.conns.iter().enumerate().find_map(|(n, c)| Some((n, c.queue.front()?.clone())));
         if self.may_be_refused_unseen(&leaf) {
             let why = "a request that was perhaps refused".to_owned();
-            return Err(Stop::Refused { why, breach: Some(finding) });
+            let breach = self.has_held_as_much(&leaf).then_some(finding);
+            return Err(Stop::Refused { why, breach });
         }
         Err(match waits {
             Some((number, happening)) => self.or_refusal(number, &happening, finding),

@@ -36,6 +36,12 @@ impl Play {
         let mut header = self.craft_header(number, message, payload.len(), etk);
         forge::header_faults(&self.meanings(number), message, &mut header)?;
         if matches!(with(message, Field::Sid), Some(Value::Flipped(_))) {
+            if self.stage.memory.was_given_out(self.stage.instance.number(), header.sid) {
+                return Err(Stop::Skip(format!(
+                    "sid {} is another session's, since this target counts its sids",
+                    header.sid
+                )));
+            }
             self.unknown_sid = header.sid;
         }
         let mut login = None;

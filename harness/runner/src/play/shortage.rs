@@ -53,6 +53,15 @@ impl Play {
         message.kind == Kind::MsgReq && (text.failed || self.conns.iter().any(left))
     }
 
+    /// Whether a refusal of this line, which its author cannot hear, would be a breach: so little is never refused, or the
+    /// server has held as many lines in this case before. Of an init nothing is known, and a breach shows alone.
+    pub(crate) fn has_held_as_much(&self, leaf: &Leaf) -> bool {
+        let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return true };
+        let is_answered = |text: &&super::world::Text| !text.failed && text.answered.len() >= text.lines.len();
+        let (answered, open): (Vec<_>, Vec<_>) = self.texts.values().partition(is_answered);
+        message.kind != Kind::MsgReq || self.unanswered_lines() < LINES || answered.len() >= open.len()
+    }
+
     /// The text of a msg_req line; of opaque lines, that of which this is one.
     fn text_of_line(&self, message: &mpchat_script::ast::Message) -> Option<&super::world::Text> {
         match &message.payload {
