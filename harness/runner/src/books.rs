@@ -98,15 +98,12 @@ impl Books {
         self.probes.said += 1;
     }
 
-    /// Whether a status_req of the server is a second one before step 4 (LOGIN-07).
-    pub(crate) fn probed_early(&self, logged_in: bool) -> bool {
-        !logged_in && self.probes.heard > 0
-    }
-
-    /// Files a status_req of the server; false if another one was certainly unanswered when it was sent (STAT-08).
-    pub(crate) fn probed(&mut self) -> bool {
+    /// Files a status_req of the server; false if another one was certainly unanswered when it was sent. Before step 4 is
+    /// sent, nothing answers.
+    pub(crate) fn probed(&mut self, logged_in: bool) -> bool {
         self.probes.heard += 1;
-        self.probes.heard <= self.probes.said_before + 1
+        let answers = if logged_in { self.probes.said_before } else { 0 };
+        self.probes.heard <= answers + 1
     }
 
     /// The sids about which an answer is owed.

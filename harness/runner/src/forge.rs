@@ -50,14 +50,7 @@ pub(crate) fn header_faults(meanings: &impl Meanings, message: &Message, header:
 
 /// A field as it would be right, but for one byte. Never 0 where it was not: that would mean none, or the server.
 fn flipped(header: &Header, field: Field, byte: usize) -> Vec<u8> {
-    let mut bytes = match field {
-        Field::Ver => header.ver.to_be_bytes().to_vec(),
-        Field::Typ => header.typ.to_be_bytes().to_vec(),
-        Field::Len => header.len.to_be_bytes().to_vec(),
-        Field::Sqn => header.sqn.to_be_bytes().to_vec(),
-        Field::Sid => header.sid.0.to_be_bytes().to_vec(),
-        _ => header.uid.0.to_be_bytes().to_vec(),
-    };
+    let mut bytes = header.encode()[range_of(field, HEADER_LEN, false)].to_vec();
     if let Some(byte) = bytes.get_mut(byte) {
         *byte ^= 0xff;
     }

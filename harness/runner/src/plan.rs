@@ -28,7 +28,7 @@ pub struct PlannedCase {
     pub exhausts: bool,
     /// The users that it needs, in the order in which they get their identities.
     pub users: Vec<String>,
-    /// Whose uid should begin with 0, by the place in `users`: a part of it is written, which a careless server fills up.
+    /// Whose uid should begin with 00, by the place in `users`: a part of it is written, which a careless server fills up.
     pub(crate) led_by_zero: Option<usize>,
     /// The user whom the client under test plays; none where a server is tested.
     pub role: Option<String>,

@@ -321,21 +321,31 @@ impl Play {
             Kind::InviteReq => {
                 conn.invited_to.insert(sid);
             }
-            Kind::StatusReq if conn.books.probed_early(conn.logged_in) => {
-                let got = "another status_req before step 4".to_owned();
-                return Err(self.monitor(number, &["LOGIN-07"], "nothing but steps 2 and 3 before step 4", got));
-            }
-            Kind::StatusReq if !conn.books.probed() && conn.logged_in => {
-                let got = "a second status_req, when no answer can have come to the first".to_owned();
-                return Err(self.monitor(number, &["STAT-08"], "one probe at a time", got));
-            }
-            Kind::StatusReq if !self.drawn_probe(number) => {
-                self.answer_probe(number);
-                return Ok(Filed::Background);
+            Kind::StatusReq => {
+                self.file_probe(number)?;
+                if !self.drawn_probe(number) {
+                    self.answer_probe(number);
+                    return Ok(Filed::Background);
+                }
             }
             _ => {}
         }
         Ok(if self.unjudged { Filed::Background } else { Filed::ForDiagram })
+    }
+
+    /// LOGIN-07: before step 4 there is one status_req, step 3. STAT-08: later ones come when the last is answered.
+    fn file_probe(&mut self, number: usize) -> Result<(), Stop> {
+        let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
+        let logged_in = conn.logged_in;
+        if conn.books.probed(logged_in) {
+            return Ok(());
+        }
+        let got = "a second status_req, when no answer can have come to the first".to_owned();
+        Err(if logged_in {
+            self.monitor(number, &["STAT-08"], "one probe at a time", got)
+        } else {
+            self.monitor(number, &["LOGIN-07"], "nothing but steps 2 and 3 before step 4", got)
+        })
     }
 
     fn file_close(&mut self, number: usize, heard: &mut Heard) -> Result<(), Stop> {

@@ -321,13 +321,12 @@ impl Play {
         // Somebody else first: a question on a connection of the case may be what a faulty target waits for.
         let alive = self.watcher_is_served().await? || self.is_alive().await?;
         if self.progress != before {
-            return match timed {
+            if timed {
                 // Perhaps the machine was slow, perhaps the target looks at its timers only when somebody speaks: shows alone.
-                true => {
-                    Err(Stop::Inconclusive(format!("{} came only after a question of somebody else", leaf.line.text)))
-                }
-                false => Ok(()),
-            };
+                let why = format!("{} came only after a question of somebody else", leaf.line.text);
+                return Err(Stop::Inconclusive(why));
+            }
+            return Ok(());
         }
         let answer = self.conns.iter().find(|c| c.name == leaf.conn && c.answered.is_some());
         let mut got = match answer.and_then(|conn| conn.answered.as_ref()) {

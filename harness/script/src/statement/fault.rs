@@ -23,37 +23,21 @@ const FIELDS: &[(&str, Field)] = &[
     ("mac", Field::Mac),
 ];
 
-/// The words for ways to make a key, an etk or a mac.
-const WAYS: &[&str] = &[
-    "random",
-    "short",
-    "long",
-    "other-key",
-    "sha1",
-    "pkcs1",
-    "login",
-    "s2c",
-    "c2s",
-    "zero",
-    "long-head",
-    "long-tail",
-    "short-filled",
-    "short-led",
-    "mgf1-sha1",
-];
+/// The words for ways to make a key, an etk or a mac: those that any of them can have, or a key alone.
+pub const KEY_WAYS: &[&str] = &["random", "zero", "login", "s2c", "c2s"];
 
-/// Those of them that only an etk can have.
-const ETK_WAYS: &[&str] = &[
+/// The words for ways to make an etk before sealing; `other-key` is one for a key, `short` and `long` for a mac too.
+pub const ETK_WAYS: &[&str] = &[
     "short",
-    "long",
-    "other-key",
-    "sha1",
-    "pkcs1",
-    "long-head",
-    "long-tail",
     "short-filled",
     "short-led",
+    "long",
+    "long-head",
+    "long-tail",
+    "other-key",
+    "sha1",
     "mgf1-sha1",
+    "pkcs1",
 ];
 
 /// Reads a fault.
@@ -111,11 +95,11 @@ fn field(cursor: &mut Cursor<'_>) -> Result<Field, Flaw> {
 /// The byte to flip; `None` is the last.
 fn flipped(cursor: &mut Cursor<'_>, field: Field) -> Result<Option<usize>, Flaw> {
     let (_, range) = cursor.peek();
-    let last = match field {
-        Field::Mac => 11,
-        Field::Etk => 255,
-        Field::Epd => 65_534,
-        _ if last_byte(field).is_some() => last_byte(field).unwrap_or_default(),
+    let last = match (field, last_byte(field)) {
+        (_, Some(last)) => last,
+        (Field::Mac, _) => 11,
+        (Field::Etk, _) => 255,
+        (Field::Epd, _) => 65_534,
         _ => {
             let allowed = "a part of the sealed frame: ver, typ, len, sqn, sid, uid, epd, mac, etk";
             return Err(Flaw::at(range, Problem::BadFieldValue { field: field.word(), allowed }));
@@ -192,7 +176,7 @@ fn word_value(word: &str) -> Option<Value> {
     if let Some(byte) = word.strip_prefix("flipped-") {
         return decimal(byte).and_then(|byte| usize::try_from(byte).ok()).map(Value::Flipped);
     }
-    if WAYS.contains(&word) {
+    if KEY_WAYS.contains(&word) || ETK_WAYS.contains(&word) {
         return Some(Value::Way(word.to_owned()));
     }
     if let Some(kind) = KINDS.iter().find(|kind| kind.word() == word) {

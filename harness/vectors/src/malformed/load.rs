@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use mpchat_script::{ETK_WAYS, KEY_WAYS};
+
 use super::text::{KINDS, USERS, VALUES, WORDS, is_hex};
 use super::{
     Answer, Change, File, LoadError, Message, Offence, Payload, Phase, Piece, Reaction, Receiver, SCHEMA, Value, Vector,
@@ -127,7 +129,8 @@ fn check_message(message: &Message) -> Checked {
         match value {
             Value::Hex(hex) => ensure(is_hex(hex), &place, || Offence::Hex(hex.clone()))?,
             Value::Word(word) => {
-                one_of(word, &[VALUES, USERS, KINDS], &place, "a user, a type, or a way to make a value")?
+                let known = [VALUES, KEY_WAYS, ETK_WAYS, USERS, KINDS];
+                one_of(word, &known, &place, "a user, a type, or a way to make a value")?
             }
             Value::Number(_) | Value::Text(_) => {}
         }

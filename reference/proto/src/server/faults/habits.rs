@@ -21,10 +21,6 @@ impl Server {
         payload: &mut Vec<u8>,
     ) -> Option<Result<(), Violation>> {
         match (habit, header.kind()?) {
-            (Quirk::LittleStorage, FrameType::MsgReq) => {
-                self.take_lines(habit, payload);
-                None
-            }
             (Quirk::FewParticipants, FrameType::InitReq) => self.refuse_init_of(4, from, header, payload),
             _ => None,
         }

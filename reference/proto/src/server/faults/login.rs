@@ -283,7 +283,6 @@ impl Server {
             self.forget(uid, |number| number == first);
             self.put_into_mailbox(line);
         }
-        let uid = channel.uid;
         let earlier = self.online.get(&uid).copied().filter(|earlier| *earlier != id);
         match (fault, earlier) {
             (Quirk::EarlierStays, Some(_)) => {

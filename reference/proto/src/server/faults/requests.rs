@@ -35,7 +35,7 @@ impl Server {
             FrameType::InitReq if fault == Quirk::InvitedBelowThree => self.refuse_init_of(3, from, header, payload),
             FrameType::InitReq => self.init_payload(fault, from, header, payload),
             FrameType::MsgReq => {
-                self.take_lines(fault, payload);
+                self.limit_storage(fault, payload);
                 Self::msg_payload(fault, payload)
             }
             FrameType::CloseReq => match fault {
@@ -93,7 +93,7 @@ impl Server {
     }
 
     /// How much may be stored while a msg_req is looked at (PAY-07).
-    pub(super) fn take_lines(&mut self, fault: Quirk, payload: &[u8]) {
+    fn limit_storage(&mut self, fault: Quirk, payload: &[u8]) {
         let (lines, bytes) = match fault {
             Quirk::LinesBelowEight => (7, usize::MAX),
             Quirk::MessagesBelowEightKib => (usize::MAX, 8000),
