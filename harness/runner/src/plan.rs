@@ -24,6 +24,8 @@ pub struct PlannedCase {
     pub timers: Vec<Timer>,
     /// It restarts the target.
     pub restarts: bool,
+    /// Nobody else may speak to the target meanwhile.
+    pub(crate) alone: bool,
     /// It uses up sequence numbers: some ten thousand frames.
     pub exhausts: bool,
     /// The users that it needs, in the order in which they get their identities.
@@ -57,6 +59,11 @@ impl Body {
 }
 
 impl PlannedCase {
+    /// Whether it has an instance of the target to itself, where instances can be started.
+    pub(crate) fn has_own_instance(&self) -> bool {
+        self.restarts || self.alone
+    }
+
     /// One line for people.
     pub fn title(&self) -> &str {
         &self.scenario.front.title
@@ -130,6 +137,7 @@ fn client_cases(
                 timers: if waits { vec![Timer::Login] } else { Vec::new() },
                 exhausts: facts.exhausts,
                 restarts: false,
+                alone: false,
                 body: Body::Client(script),
             });
         }
@@ -227,6 +235,7 @@ fn cases(scenario: &Arc<Scenario>) -> Vec<PlannedCase> {
                 timers: facts.timers.into_iter().collect(),
                 exhausts: facts.exhausts,
                 restarts: facts.restarts || scenario.front.needs.contains(&Need::Restart),
+                alone: scenario.front.needs.contains(&Need::Alone),
                 body: Body::Server(program),
             });
         }

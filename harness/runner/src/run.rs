@@ -288,7 +288,7 @@ impl Run {
     }
 
     async fn instance(&self, turn: &Turn) -> Result<Instance, String> {
-        self.instances.get(instance_of(turn), &turn.case.timers, turn.case.restarts).await
+        self.instances.get(instance_of(turn), &turn.case.timers, turn.case.has_own_instance()).await
     }
 
     /// Runs a case among others. Returned: it has to be run again, alone.
@@ -344,7 +344,7 @@ impl Run {
                     notes.push(death.clone());
                     deaths.insert((instance.number(), n), death);
                 }
-                if turn.case.restarts {
+                if turn.case.has_own_instance() {
                     let notices = self.instances.stop_own(instance_of(turn)).await;
                     notices.into_iter().for_each(|notice| self.tell(Event::Notice(notice)));
                 }

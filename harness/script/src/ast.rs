@@ -84,6 +84,8 @@ pub enum Start {
 pub enum Need {
     /// To be restarted with its state kept.
     Restart,
+    /// The target serves nobody else meanwhile, if instances of it can be started.
+    Alone,
 }
 
 /// A line of the diagram: where it stands and what it says.

@@ -319,7 +319,7 @@ impl Problem {
                 "`connection of NAME`, `connection of nobody`, `same as NAME`, `N users` or `unknown user`".into()
             }
             Self::BadStart(_) => "`offline` or `half logged in`".into(),
-            Self::BadNeed(_) => "`restart`".into(),
+            Self::BadNeed(_) => "`restart` or `alone`".into(),
             Self::BadLevel(_) => "`must`, `should` or `may`".into(),
             Self::BadCaseId(_) => "small letters, digits and hyphens: mac-last-byte".into(),
             Self::BadVariable(_) => "a small letter, then small letters, digits and underscores".into(),

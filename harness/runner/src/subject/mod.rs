@@ -50,7 +50,7 @@ pub enum Subject {
 struct Purpose {
     /// The timer that cases wait for.
     quick: Option<Timer>,
-    /// The case and round that have it for themselves, because they restart it.
+    /// The case and round that have it for themselves, because they restart it, or nobody else may speak meanwhile.
     only_for: Option<(usize, usize)>,
 }
 
@@ -173,14 +173,16 @@ impl Instances {
         }
     }
 
-    /// The instance for a case: with the timer that it waits for made short, or for itself if it restarts it.
-    pub(crate) async fn get(&self, turn: (usize, usize), timers: &[Timer], restarts: bool) -> Result<Instance, String> {
+    /// The instance for a case: with the timer that it waits for made short, and if it is to be its own, for it alone. A
+    /// target at an address is one for all.
+    pub(crate) async fn get(&self, turn: (usize, usize), timers: &[Timer], own: bool) -> Result<Instance, String> {
         let quick = timers.first().copied().filter(|timer| match &self.subject {
             Subject::Embedded(_) => true,
             Subject::Address(_) | Subject::Client(_) => false,
             Subject::Command(command) => command.takes(*timer),
         });
-        let purpose = Purpose { quick, only_for: restarts.then_some(turn) };
+        let purpose =
+            Purpose { quick, only_for: (own && !matches!(self.subject, Subject::Address(_))).then_some(turn) };
         let mut running = self.running.lock().await;
         if let Some(instance) = running.get(&purpose) {
             return Ok(instance.clone());

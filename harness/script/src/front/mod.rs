@@ -180,6 +180,7 @@ fn needs(finder: &Finder<'_>, value: Option<Vec<String>>) -> Result<Vec<Need>, F
     for word in value.unwrap_or_default() {
         match word.as_str() {
             "restart" => needs.push(Need::Restart),
+            "alone" => needs.push(Need::Alone),
             _ => return Err(Flaw::at(finder.word("needs", &word), Problem::BadNeed(word))),
         }
     }
