@@ -31,6 +31,10 @@ impl Host {
                 return Ok(());
             }
         };
+        if !frame.faulty && self.conns.last().is_some_and(|conn| conn.next_out().is_none()) {
+            // MTP-09 binds the harness too: a client may ask more than the diagram reckoned with.
+            return Err(Stop::Inconclusive("the suite's own numbers have run out".to_owned()));
+        }
         let (header, bytes) = self.craft(message)?;
         if let Some(name) = &frame.keep_as {
             self.kept.insert(name.clone(), bytes.clone());

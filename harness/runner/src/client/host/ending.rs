@@ -84,7 +84,7 @@ impl Host {
     pub(super) async fn await_end(&mut self, leaf: &Leaf) -> Result<(), Stop> {
         let is_end = |seen: &Seen| matches!(seen, Seen::End);
         let done = |host: &Self| host.seen.iter().any(is_end);
-        let spent = self.conns.last().is_some_and(|conn| conn.last_in == u16::MAX);
+        let spent = self.is_spent();
         let patience = self.stage.patience;
         if let Some(conn) = self.conns.last_mut().filter(|_| spent) {
             conn.to_end = true;
@@ -133,6 +133,10 @@ impl Host {
     async fn take_end(&mut self) -> Result<(), Stop> {
         self.seen.retain(|seen| !matches!(seen, Seen::End));
         self.commanded.clear();
+        // No answer to what was asked here comes on another connection.
+        self.asked.clear();
+        self.held_questions.clear();
+        self.members.clear();
         self.ends += 1;
         let told = |host: &Self| host.disconnects >= host.ends || host.driver_ended;
         if self.wait_for(&told, self.stage.patience).await? {
@@ -143,7 +147,7 @@ impl Host {
             // MTP-09: the answers that it waits for, if they were sent at once.
             let answers = ["init", "sent", "close", "status"];
             let in_time = self.answered_in_time
-                && self.conns.last().is_some_and(|conn| conn.last_in == u16::MAX)
+                && self.is_spent()
                 && owed.as_ref().is_some_and(|owed| answers.contains(&owed.name));
             return match owed.filter(|_| by_fault || in_time) {
                 Some(owed) => {

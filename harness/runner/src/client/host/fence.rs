@@ -73,8 +73,17 @@ impl Host {
     }
 
     pub(super) fn can_fence(&self) -> bool {
+        if self.asked.contains(&(Kind::StatusReq, Sid::NONE)) {
+            // The answer would be taken for that to its user's question.
+            return false;
+        }
         let fresh = |conn: &super::world::Conn| conn.last_in.max(conn.last_out) < u16::MAX - LAST_NUMBERS;
         self.is_online() && !self.leaving && self.conns.last().is_some_and(|conn| !conn.to_end && fresh(conn))
+    }
+
+    /// MTP-09: the client has used its last number on this connection.
+    pub(super) fn is_spent(&self) -> bool {
+        self.conns.last().is_some_and(|conn| conn.last_in == u16::MAX)
     }
 
     /// Asks for the server's status and waits until the client has told its user.

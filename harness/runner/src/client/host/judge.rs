@@ -87,9 +87,25 @@ impl Host {
             self.questions_after_fault += 1;
             return Ok(());
         }
-        self.answer_status(sid);
         self.answered_since_served = true;
+        // Its user's question was the earlier one, and the diagram says when that is answered.
+        if self.asked.contains(&(Kind::StatusReq, sid)) {
+            self.held_questions.push(sid);
+        } else {
+            self.answer_status(sid);
+        }
         Ok(())
+    }
+
+    /// Answers the client's own questions that had to wait for one of its user's.
+    pub(super) fn answer_held_questions(&mut self, about: Sid) {
+        if self.asked.contains(&(Kind::StatusReq, about)) {
+            return;
+        }
+        let (due, held) = std::mem::take(&mut self.held_questions).into_iter().partition(|sid| *sid == about);
+        self.held_questions = held;
+        let due: Vec<Sid> = due;
+        due.into_iter().for_each(|sid| self.answer_status(sid));
     }
 
     /// STAT-01, STAT-04, STAT-05.

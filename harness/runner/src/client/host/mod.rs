@@ -132,8 +132,10 @@ pub(crate) struct Host {
     burst: steps::Burst,
     /// Requests of the client that wait for their answers, oldest first.
     asked: Vec<(Kind, Sid)>,
-    /// Members of the status answer that is being sent.
-    members: Vec<serde_json::Value>,
+    /// Questions for a status of the client's own that wait until its user's is answered.
+    held_questions: Vec<Sid>,
+    /// Members of the status answers that are being sent.
+    members: BTreeMap<Sid, Vec<serde_json::Value>>,
     /// Sessions of which the client was told that they are closed.
     closed: BTreeSet<Sid>,
     /// Texts that it has shown, and of which session.
@@ -168,6 +170,8 @@ pub(crate) struct Host {
     silent: Vec<mpsc::Sender<super::driver::Said>>,
     /// Frames are not put into words: some ten thousand come.
     quiet: bool,
+    /// A `loop until` is being played: a question of the client's own may have used the last number (MTP-09).
+    in_until: bool,
     canaries: canary::Canaries,
     slots: Vec<Option<String>>,
     log: VecDeque<String>,
@@ -235,7 +239,8 @@ impl Host {
             slot: None,
             burst: steps::Burst::None,
             asked: Vec::new(),
-            members: Vec::new(),
+            held_questions: Vec::new(),
+            members: BTreeMap::new(),
             closed: BTreeSet::new(),
             shown: Vec::new(),
             sealing: BTreeMap::new(),
@@ -255,6 +260,7 @@ impl Host {
             driver_ended: false,
             silent: Vec::new(),
             quiet: false,
+            in_until: false,
             canaries: canary::Canaries::default(),
             slots: vec![None; script.slots],
             log: VecDeque::new(),

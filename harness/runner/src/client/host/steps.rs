@@ -18,7 +18,10 @@ use crate::program::{Leaf, LeafKind};
 use crate::stop::Stop;
 
 /// How many rounds of a `loop until` are played at once while its number is far.
-const BATCH: usize = 64;
+const BATCH: usize = 512;
+
+/// The rounds before the end of such a loop that the log shows.
+const LAST_ROUNDS: usize = 64;
 
 /// How many rounds of a loop may be on their way before the client is seen to have read them.
 const UNREAD: usize = 2000;
@@ -40,6 +43,8 @@ pub(super) enum Burst {
     None,
     Serving,
     Driving,
+    /// Driving, and the last was a question for a status.
+    Asking,
 }
 
 impl Host {
@@ -211,11 +216,12 @@ impl Host {
         let leaving = self.leaving;
         let owed_already = self.owed.iter().any(|owed| owed.shows.as_ref() == Some(&(sid, key.clone())));
         if answer == Answer::Ok && (!owed_already || anew) {
-            let closed = self.closed.contains(&sid);
+            // Who has said farewell need not hear it any more, nor who knows that the session is closed. What comes
+            // behind the client's last number it cannot answer, and gets again (MTP-09).
+            let optional = leaving || self.closed.contains(&sid) || self.is_spent();
             self.owe_message(sid, uid, &key);
-            // Who has said farewell need not hear it any more, nor who knows that the session is closed.
             if let Some(owed) = self.owed.back_mut() {
-                owed.optional = leaving || closed;
+                owed.optional = optional;
             }
         }
         Ok(())
@@ -253,10 +259,11 @@ impl Host {
             _ => "Online".to_owned(),
         };
         if uid != Uid::SERVER {
-            self.members.push(json!({"uid": uid.to_string(), "state": state}));
+            let member = json!({"uid": uid.to_string(), "state": state});
+            self.members.entry(sid).or_default().push(member);
             return;
         }
-        let members = std::mem::take(&mut self.members);
+        let members = self.members.remove(&sid).unwrap_or_default();
         let uids = members.iter().filter_map(|member| member["uid"].as_str());
         let roster: Vec<String> = uids.filter_map(|uid| uid.parse().ok()).map(|uid| self.name_of(uid)).collect();
         if state == "Online" && !roster.is_empty() {
@@ -265,20 +272,22 @@ impl Host {
         let _taken = self.was_asked(Kind::StatusReq, sid);
         let fields = vec![("sid", json!(sid.to_string())), ("state", json!(state)), ("members", json!(members))];
         self.owe("status", fields, &["PAY-06", "STAT-09"]);
+        self.answer_held_questions(sid);
     }
 
     /// What the user has the client do.
     async fn drive(&mut self, leaf: &Arc<Leaf>) -> Result<(), Stop> {
-        if self.burst != Burst::Driving {
+        let is_question = message(leaf).is_some_and(|m| m.kind == Kind::StatusReq);
+        if !matches!(self.burst, Burst::Driving | Burst::Asking) {
             self.await_owed().await?;
             self.await_commanded().await?;
-            // A question of the client's own about the same session is not taken for its user's.
-            let asks = message(leaf).is_some_and(|m| m.kind == Kind::StatusReq && self.sid_of_line(m) != Sid::NONE);
-            if asks && self.can_fence() {
-                self.fence().await?;
-            }
         }
-        self.burst = Burst::Driving;
+        // A question of the client's own is not taken for its user's.
+        if is_question && self.burst != Burst::Asking && self.can_fence() {
+            self.await_commanded().await?;
+            self.fence().await?;
+        }
+        self.burst = if is_question { Burst::Asking } else { Burst::Driving };
         self.at = Some(leaf.line.clone());
         if message(leaf).is_some_and(|m| m.kind == Kind::MsgReq) {
             self.settle_rosters().await?;
@@ -354,14 +363,15 @@ impl Host {
         };
         self.await_commanded().await?;
         self.at = Some(leaf.line.clone());
-        if message.kind == Kind::LoginReq && self.conns.last().is_some_and(|conn| conn.last_in == u16::MAX) {
+        if message.kind == Kind::LoginReq && self.is_spent() {
             self.may_connect += 1;
             self.logs_in_undrawn = false;
         }
         let message = message.clone();
         let sid = self.sid_of_line(&message);
         let is_it = |seen: &Seen| is_line(seen, &message, sid);
-        if !self.wait(|host| host.seen.iter().any(is_it), false).await? {
+        let came = |host: &Self| host.seen.iter().any(is_it) || host.in_until && host.is_spent();
+        if !self.wait(came, false).await? {
             let oldest = self.conns.last().map(|conn| conn.rules_of_oldest(sid));
             let rules = match (message.kind, oldest) {
                 (Kind::MsgRes, Some(rules)) => rules,
@@ -417,18 +427,20 @@ impl Host {
         Ok(())
     }
 
-    /// Plays a `loop until`: in batches while the number is far, one by one when it is near.
+    /// Plays a `loop until`: in large batches while the number is far, in small ones when it is near.
     async fn until(&mut self, until: &Arc<Until>) -> Result<(), Stop> {
         let mut unread = 0;
         loop {
             let used = self.conns.last().map_or(u16::MAX, |c| if until.from_server { c.last_out } else { c.last_in });
             if used >= until.sqn {
-                self.quiet = false;
+                (self.quiet, self.in_until) = (false, false);
                 return Ok(());
             }
-            let far = usize::from(until.sqn - used) > 4 * BATCH * until.body.len().max(1);
-            self.quiet = far;
-            let rounds = if far { BATCH } else { 1 };
+            self.in_until = true;
+            let left = usize::from(until.sqn - used);
+            self.quiet = left > LAST_ROUNDS;
+            // Who asks questions of its own meanwhile uses more numbers than the diagram has.
+            let rounds = (left / (2 * until.body.len().max(1))).clamp(1, BATCH);
             // What the client does not answer is sent only as fast as it reads: a slow one is no wrong one.
             unread += rounds;
             if unread >= UNREAD && self.can_fence() {
@@ -454,15 +466,15 @@ impl Host {
         self.fill(leaf, &leaf.line.text.clone());
         match &note.what {
             NoteKind::LogsIn => {
-                let spent = self.conns.last().is_some_and(|conn| conn.last_in == u16::MAX);
-                if spent { self.logs_in_anew().await } else { self.log_in().await }
+                if self.is_spent() { self.logs_in_anew().await } else { self.log_in().await }
             }
             NoteKind::StillServed => self.fence().await,
             NoteKind::HearsNothing => Ok(()),
             NoteKind::StaysAway => self.stays_away().await,
+            // Who has used its last number (MTP-09) can be asked nothing more on this connection.
             NoteKind::ShowsNothing => {
                 self.await_owed().await?;
-                self.fence().await
+                if self.is_spent() { Ok(()) } else { self.fence().await }
             }
             NoteKind::Shows(text) => {
                 self.await_owed().await?;
