@@ -136,6 +136,9 @@ pub(crate) struct HabitsArgs {
     /// Only cases that `mpchat run` would take for this filter; repeatable.
     #[arg(long, value_name = "FILTER")]
     pub(crate) cases: Vec<String>,
+    /// Without the cases that use up sequence numbers, which take longer than all others.
+    #[arg(long)]
+    pub(crate) short: bool,
     /// How often each.
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,

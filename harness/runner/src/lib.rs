@@ -41,6 +41,7 @@ mod rounds;
 pub mod run;
 mod schedule;
 pub mod snapshot;
+mod stalls;
 mod stop;
 pub mod subject;
 mod timing;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mpchat_model::{CaseResult, Event, KnownFailures, Ledger, Level, RuleId, Verdict};
+use mpchat_model::{Event, KnownFailures, Ledger, Level};
 use mpchat_peer::kit::Kit;
 use mpchat_proto::crypto::Provider;
 use tokio::sync::mpsc;
@@ -25,15 +25,20 @@ use crate::memory::RunMemory;
 use crate::plan::{Body, PlannedCase};
 use crate::play::{Play, Played, Stage};
 use crate::rounds::Tally;
-use crate::snapshot::{Snapshots, difference};
+use crate::snapshot::Snapshots;
+use crate::stalls::Stalls;
 use crate::stop::Stop;
 use crate::subject::{Instance, Instances, Subject};
 use crate::timing::Timers;
 use crate::transport::Transport;
-use crate::variants;
+
+mod outcome;
 
 /// How many cases that wait for timers run beside the others.
 const TIMER_CASES: usize = 12;
+
+/// Which part of a timer, or of the patience, the harness may stand still.
+const BEARABLE: u32 = 8;
 
 /// After so many cases in a row that proved nothing, further ones first look whether anybody answers.
 const GIVING_UP: usize = 6;
@@ -116,6 +121,7 @@ pub async fn run(
         in_vain: AtomicUsize::new(0),
         tallies: Mutex::default(),
         looks: tokio::sync::Mutex::default(),
+        stalls: Stalls::watch(),
         fatal: Mutex::default(),
     });
     match &run.client {
@@ -152,6 +158,7 @@ struct Run {
     /// Cases of which some rounds have ended, by their number.
     tallies: Mutex<BTreeMap<usize, Tally>>,
     looks: tokio::sync::Mutex<Looks>,
+    stalls: Arc<Stalls>,
     /// Why the run cannot go on.
     fatal: Mutex<Option<String>>,
 }
@@ -323,7 +330,8 @@ impl Run {
         let mut deaths = BTreeMap::new();
         let mut began = false;
         if let Some(client) = &self.client {
-            let (played, notes) = self.play_client(client, turn, transport).await;
+            let (mut played, notes) = self.play_client(client, turn, transport).await;
+            played.end = self.stalls.excuse(start, self.options.patience / BEARABLE, played.end);
             let in_vain = matches!(played.end, Err(Stop::Inconclusive(_)));
             self.note_end(in_vain);
             return Variant { transport, played, seconds: start.elapsed().as_secs_f64(), notes, deaths, began: true };
@@ -334,7 +342,9 @@ impl Run {
                 let users = turn.case.users.iter().cloned().zip(lent.users.iter().cloned()).collect();
                 let instance = stage.instance.clone();
                 let before = instance.deaths().len();
-                let played = self.play_on(turn, stage, users).await;
+                let bearable = self.bearable(turn, &stage.timers);
+                let mut played = self.play_on(turn, stage, users).await;
+                played.end = self.stalls.excuse(start, bearable, played.end);
                 match instance.revive(played.end.is_err()).await {
                     Ok(Some(death)) => self.tell(Event::Notice(format!("{}: {death}; started again", turn.case.id))),
                     Ok(None) => {}
@@ -401,6 +411,13 @@ impl Run {
         }
     }
 
+    /// How long the harness may stand still before a failure may be its own: the timers of the case want acts in time, and
+    /// any other may run out when the harness is late with its answers.
+    fn bearable(&self, turn: &Turn, timers: &Timers) -> Duration {
+        let about = turn.case.timers.iter().map(|timer| timers.get(*timer)).min();
+        about.unwrap_or_else(|| timers.shortest() * 4).min(self.options.patience) / BEARABLE
+    }
+
     /// The longest that a case may take: what a target does that dribbles ends there.
     fn limit(&self, turn: &Turn) -> Duration {
         let timers: Duration = turn.case.timers.iter().map(|t| self.options.timers.get(*t) * 8).sum();
@@ -464,127 +481,6 @@ impl Run {
             memory: Arc::clone(&self.memory),
         };
         Play::looks_alive(stage, users).await
-    }
-
-    async fn finish(&self, turn: &Turn, variants: Vec<Variant>) {
-        let result = |v: Variant| (v.transport, self.result(turn, v.played, v.seconds, v.notes));
-        let results: Vec<(Transport, CaseResult)> = variants.into_iter().map(result).collect();
-        let is_bad = results.iter().any(|(_, r)| r.verdict > Verdict::Known);
-        let control = if is_bad && !self.options.transports.contains(&Transport::Plain) {
-            Some(result(self.play(turn, Transport::Plain).await.died_alone()).1)
-        } else {
-            None
-        };
-        if let Some(result) = variants::merge(results, control.as_ref()) {
-            self.round_ended(turn, result);
-        }
-    }
-
-    fn round_ended(&self, turn: &Turn, result: CaseResult) {
-        // What is known to fail ends nothing; whether it is known is said of all rounds together.
-        let mut judged = result.clone();
-        self.options.known.judge(&mut judged);
-        if self.options.fail_fast && judged.verdict > Verdict::Known {
-            self.stopped.store(true, Ordering::Relaxed);
-        }
-        if self.rounds() == 1 {
-            return self.judged(result);
-        }
-        self.tell(Event::RoundFinished { id: result.id.clone(), round: turn.round });
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let tally = tallies.entry(turn.number).or_default();
-        tally.take(turn.round, result);
-        if tally.ended() == self.rounds() {
-            let whole = tallies.remove(&turn.number).and_then(Tally::result);
-            drop(tallies);
-            whole.into_iter().for_each(|result| self.judged(result));
-        }
-    }
-
-    /// Tells of a case that has ended, in the light of the known failures.
-    fn judged(&self, mut result: CaseResult) {
-        for problem in self.options.known.judge(&mut result) {
-            self.tell(Event::PatternProblem(problem));
-        }
-        self.tell(Event::CaseFinished(Box::new(result)));
-    }
-
-    fn result(&self, turn: &Turn, played: Played, seconds: f64, notes: Vec<String>) -> CaseResult {
-        let case = &turn.case;
-        let mut result = CaseResult {
-            id: case.id.clone(),
-            title: case.title().to_owned(),
-            covers: case.covers().to_vec(),
-            violates: Vec::new(),
-            verdict: Verdict::Pass,
-            accepted: None,
-            evidence: played.evidence,
-            seconds,
-            step: None,
-            expected: None,
-            got: None,
-            transcript: Some(played.transcript),
-            frames: Vec::new(),
-            notes,
-            rounds: None,
-            reproduce: self.options.reproduce.replace("{id}", &case.id),
-        };
-        let end = match (played.end, played.warning) {
-            (Err(Stop::Refused { breach: Some(breach), .. }), _) => Err(Stop::Fail(breach)),
-            (Ok(()), Some(warning)) => Err(Stop::Fail(Box::new(warning))),
-            (end, _) => end,
-        };
-        match end {
-            Ok(()) => self.compare_snapshot(&case.id, &mut result),
-            Err(Stop::Fail(finding)) => {
-                // A MAY cannot be broken: what is found in its name is a frame that no rule allows.
-                let should = |id: &RuleId| self.options.ledger.rule(id).is_some_and(|rule| rule.level == Level::Should);
-                let only_should = !finding.rules.is_empty() && finding.rules.iter().all(should);
-                // What a case about a SHOULD finds in the name of a MUST alone is a breach as anywhere else.
-                let about_should = case.scenario.front.level == Some(Level::Should);
-                let warns = only_should || about_should && finding.rules.first().is_some_and(should);
-                let mut rules = finding.rules;
-                let mut seen = std::collections::BTreeSet::new();
-                // Whoever does not keep a SHOULD, and may, breaks no MUST by what follows from it.
-                rules.retain(|rule| seen.insert(rule.clone()) && (!warns || should(rule)));
-                result.violates = rules;
-                result.verdict = if warns && self.options.level == Level::Must { Verdict::Pass } else { Verdict::Fail };
-                result.step = finding.step.map(|line| format!("line {}: {}", line.number, line.text));
-                result.expected = Some(finding.expected);
-                result.got = Some(finding.got);
-                result.frames = played.frames;
-            }
-            Err(Stop::Inconclusive(why)) => {
-                result.verdict = Verdict::Inconclusive;
-                result.got = Some(why);
-                result.frames = played.frames;
-            }
-            Err(Stop::Skip(why) | Stop::Refused { why, .. }) => {
-                result.verdict = Verdict::Skipped;
-                result.got = Some(why);
-                result.transcript = None;
-            }
-        }
-        result
-    }
-
-    /// A transcript that is not the accepted one fails, even where every rule is kept.
-    fn compare_snapshot(&self, id: &str, result: &mut CaseResult) {
-        let Some(snapshots) = &self.options.snapshots else { return };
-        let Some(seen) = &result.transcript else { return };
-        match snapshots.get(id) {
-            Some(accepted) if accepted.trim_end() == seen.trim_end() => {}
-            Some(accepted) => {
-                result.verdict = Verdict::Fail;
-                result.expected = Some("the transcript that was accepted".to_owned());
-                result.got = Some(format!("another transcript:\n{}", difference(accepted, seen)));
-            }
-            None => {
-                result.verdict = Verdict::Fail;
-                result.expected = Some("a transcript that was accepted (`--accept` accepts this one)".to_owned());
-                result.got = Some("a transcript without a snapshot".to_owned());
-            }
-        }
     }
 
     fn tell(&self, event: Event) {

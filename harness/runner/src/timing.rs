@@ -36,6 +36,11 @@ impl Timers {
         }
     }
 
+    /// The length of the shortest.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.invite.min(self.answer).min(self.login).min(self.status)
+    }
+
     /// The same timers, one of them changed.
     #[must_use]
     pub fn with(mut self, timer: Timer, length: Duration) -> Self {

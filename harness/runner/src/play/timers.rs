@@ -43,7 +43,7 @@ impl Play {
             self.listen(length / 2).await?;
             self.checking = None;
             // What happened between two halves is taken to have taken no time.
-            let since = self.last_half.replace(Instant::now()).map_or(Duration::ZERO, |last| last.elapsed());
+            let since = self.last_half.replace(Instant::now()).unwrap_or(latest).elapsed();
             if since > length - length / 8 {
                 return Err(Stop::Inconclusive(format!(
                     "this machine was too slow for a timer of {length:?}: {since:?} passed from one half of it to the next"

@@ -25,7 +25,8 @@ pub(crate) fn habits(args: &HabitsArgs) -> Result<u8, Failure> {
     if habits.is_empty() {
         return Err(Failure::usage("no habit is meant; `mpchat habits` without --only tries all"));
     }
-    let bench = Bench::new(&args.cases, args.role.is_client())?;
+    let mut bench = Bench::new(&args.cases, args.role.is_client())?;
+    bench.cases.retain(|case| !(args.short && case.exhausts));
     let way = Way {
         jobs: args.jobs.unwrap_or(CASES_SIDE_BY_SIDE),
         peers: if args.jobs == Some(1) { habits.len() } else { HABITS_SIDE_BY_SIDE },
@@ -35,7 +36,7 @@ pub(crate) fn habits(args: &HabitsArgs) -> Result<u8, Failure> {
     };
     let began = Instant::now();
     let rounds = args.rounds.unwrap_or(1).max(1);
-    let turns: Vec<_> = (0..rounds).flat_map(|_| habits.iter().map(|habit| (*habit, bench.meeting(*habit)))).collect();
+    let turns: Vec<_> = (0..rounds).flat_map(|_| habits.iter().map(|habit| (*habit, bench.cases.clone()))).collect();
     let all = bench.play(&turns, &way, line)?;
     let wrong = all.iter().filter(|habit| !habit.caught.is_empty() || !habit.inconclusive.is_empty()).count();
     print(&format!(

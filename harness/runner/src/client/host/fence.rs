@@ -4,6 +4,7 @@
 //! the order of the frames that caused them, so its answer shows that everything before it was done and told. Only answers
 //! that the client sends by itself may still be on their way (MTP-20).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mpchat_model::Evidence;
@@ -15,6 +16,7 @@ use super::Host;
 use super::blame;
 use super::judge::message;
 use super::world::Owed;
+use crate::program::Leaf;
 use crate::stop::Stop;
 
 /// How long something is awaited before a fence shows whether it is still to come.
@@ -73,8 +75,11 @@ impl Host {
     }
 
     pub(super) fn can_fence(&self) -> bool {
-        if self.asked.contains(&(Kind::StatusReq, Sid::NONE)) {
-            // The answer would be taken for that to its user's question.
+        let asks = |leaf: &Arc<Leaf>| {
+            message(leaf).is_some_and(|m| m.kind == Kind::StatusReq && self.known_sid(m) == Some(Sid::NONE))
+        };
+        if self.asked.contains(&(Kind::StatusReq, Sid::NONE)) || self.commanded.iter().any(asks) {
+            // One answer would be taken for the other: the diagram has its user ask the same.
             return false;
         }
         let fresh = |conn: &super::world::Conn| conn.last_in.max(conn.last_out) < u16::MAX - LAST_NUMBERS;

@@ -199,7 +199,7 @@ impl Host {
         Ok(())
     }
 
-    fn known_sid(&self, message: &Message) -> Option<Sid> {
+    pub(super) fn known_sid(&self, message: &Message) -> Option<Sid> {
         use mpchat_script::ast::SessionRef;
         match &message.session {
             None | Some(SessionRef::None) => Some(Sid::NONE),

@@ -437,6 +437,8 @@ impl Host {
                 return Ok(());
             }
             self.in_until = true;
+            // What the loop asks for is no flood, however long it is.
+            self.heard_bytes = 0;
             let left = usize::from(until.sqn - used);
             self.quiet = left > LAST_ROUNDS;
             // Who asks questions of its own meanwhile uses more numbers than the diagram has.

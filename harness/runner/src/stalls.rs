@@ -1,0 +1,116 @@
+//! Moments in which the harness itself stood still: on a busy machine whoever comes too late for a timer may be the harness.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::stop::Stop;
+
+/// How often the harness looks whether it still moves.
+const BEAT: Duration = Duration::from_millis(10);
+
+/// Shorter ones disturb no timer, however short.
+const SHORTEST: Duration = Duration::from_millis(30);
+
+/// How many are remembered; the oldest go first.
+const REMEMBERED: usize = 4096;
+
+/// The stalls of a run: when each ended, and how long it was.
+#[derive(Debug, Default)]
+pub(crate) struct Stalls(Mutex<VecDeque<(Instant, Duration)>>);
+
+impl Stalls {
+    /// Begins to watch, as long as the returned stalls are held.
+    pub(crate) fn watch() -> Arc<Self> {
+        let stalls = Arc::new(Self::default());
+        let watched = Arc::downgrade(&stalls);
+        tokio::spawn(async move {
+            let mut last = Instant::now();
+            loop {
+                tokio::time::sleep(BEAT).await;
+                let Some(stalls) = watched.upgrade() else { return };
+                let late = last.elapsed().saturating_sub(BEAT);
+                last = Instant::now();
+                if late >= SHORTEST {
+                    stalls.note(last, late);
+                }
+            }
+        });
+        stalls
+    }
+
+    fn note(&self, when: Instant, length: Duration) {
+        let mut stalls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if stalls.len() == REMEMBERED {
+            stalls.pop_front();
+        }
+        stalls.push_back((when, length));
+    }
+
+    /// The longest that ended since then.
+    fn longest_since(&self, since: Instant) -> Duration {
+        let stalls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls.iter().filter(|(when, _)| *when >= since).map(|(_, length)| *length).max().unwrap_or_default()
+    }
+
+    /// A failure proves nothing if the harness stood still for `bearable` or longer while the case was played.
+    pub(crate) fn excuse(&self, began: Instant, bearable: Duration, end: Result<(), Stop>) -> Result<(), Stop> {
+        let longest = self.longest_since(began);
+        match end {
+            Err(Stop::Fail(finding)) if longest >= bearable.max(SHORTEST) => Err(Stop::Inconclusive(format!(
+                "this machine was too slow: the suite stood still for {longest:?} meanwhile, and {bearable:?} may be \
+                 too much for a timer; what was found then: {}",
+                finding.got
+            ))),
+            end => end,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stop::Finding;
+
+    fn failure() -> Result<(), Stop> {
+        Err(Finding { rules: Vec::new(), step: None, expected: String::new(), got: "an end".to_owned() }.stop())
+    }
+
+    #[test]
+    fn a_failure_during_a_stall_proves_nothing() {
+        let (stalls, began) = (Stalls::default(), Instant::now());
+        stalls.note(Instant::now(), Duration::from_millis(100));
+        let excused = stalls.excuse(began, Duration::from_millis(75), failure());
+        assert!(matches!(excused, Err(Stop::Inconclusive(why)) if why.contains("100ms") && why.contains("an end")));
+    }
+
+    #[test]
+    fn a_failure_stands_when_stalls_were_short_or_before() {
+        let stalls = Stalls::default();
+        stalls.note(Instant::now(), Duration::from_millis(100));
+        assert!(matches!(stalls.excuse(Instant::now(), Duration::from_millis(75), failure()), Err(Stop::Fail(_))));
+        let began = Instant::now();
+        stalls.note(Instant::now(), Duration::from_millis(70));
+        assert!(matches!(stalls.excuse(began, Duration::from_millis(75), failure()), Err(Stop::Fail(_))));
+    }
+
+    #[test]
+    fn what_passed_has_passed() {
+        let (stalls, began) = (Stalls::default(), Instant::now());
+        stalls.note(Instant::now(), Duration::from_secs(9));
+        assert!(stalls.excuse(began, Duration::from_millis(75), Ok(())).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_busy_thread_is_a_stall() {
+        let stalls = Stalls::watch();
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(80) {}
+        // The watch's next turn comes at its own beat.
+        while stalls.longest_since(began).is_zero() {
+            tokio::time::sleep(BEAT).await;
+        }
+        assert!(stalls.longest_since(began) >= SHORTEST);
+    }
+}
