@@ -116,6 +116,8 @@ pub(crate) struct Play {
     heard_bytes: usize,
     threads: Vec<Thread>,
     next_thread: usize,
+    /// The branches in which branches began.
+    parents: BTreeMap<usize, usize>,
     expectations: Vec<Expectation>,
     next_group: usize,
     next_question: u64,
@@ -177,6 +179,7 @@ impl Play {
             heard_bytes: 0,
             threads: Vec::new(),
             next_thread: 0,
+            parents: BTreeMap::new(),
             expectations: Vec::new(),
             next_group: 0,
             next_question: 0,

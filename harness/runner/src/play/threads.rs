@@ -100,11 +100,12 @@ impl Play {
         let Some(expectation) = self.expectations.get_mut(number) else { return };
         expectation.state = State::Seen;
         let (owner, optional, conn) = (expectation.thread, expectation.optional, expectation.leaf.conn.clone());
-        // What might have come before this on the same connection, in the same branch, has not.
-        for earlier in self.expectations.iter_mut().take(number) {
-            let passed = earlier.optional && earlier.thread == owner && earlier.leaf.conn == conn;
-            if passed && earlier.state == State::Waiting {
-                earlier.state = State::Dropped;
+        // What might have come before this on the same connection, in the same branch or within it, has not.
+        for (n, other) in self.expectations.iter_mut().enumerate() {
+            let within = is_within(&self.parents, other.thread, owner);
+            let passed = other.optional && other.leaf.conn == conn && (within || other.thread == owner && n < number);
+            if passed && other.state == State::Waiting {
+                other.state = State::Dropped;
             }
         }
         let Some(expectation) = self.expectations.get_mut(number) else { return };
@@ -127,6 +128,9 @@ impl Play {
     fn spawn(&mut self, parent: Option<usize>, steps: Vec<Step>, pending: Vec<usize>, not_before: Option<Instant>) {
         let id = self.next_thread;
         self.next_thread += 1;
+        if let Some(parent) = parent {
+            self.parents.insert(id, parent);
+        }
         let parent = parent.filter(|p| self.threads.iter().any(|t| t.id == *p));
         if let Some(parent) = parent.and_then(|p| self.threads.iter_mut().find(|t| t.id == p)) {
             parent.children += 1;
@@ -432,6 +436,17 @@ impl Play {
         }
         found
     }
+}
+
+/// Whether a branch began within another.
+fn is_within(parents: &BTreeMap<usize, usize>, mut branch: usize, outer: usize) -> bool {
+    while let Some(parent) = parents.get(&branch) {
+        if *parent == outer {
+            return true;
+        }
+        branch = *parent;
+    }
+    false
 }
 
 /// The last pending expectations on a connection: those behind which no other waits.
