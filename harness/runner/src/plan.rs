@@ -203,6 +203,7 @@ fn misbehaving(items: &[Item]) -> bool {
         Item::Note(note) => matches!(
             note.what,
             NoteKind::ClaimsRoster { .. }
+                | NoteKind::ClosesWhenAsked { .. }
                 | NoteKind::StaysAway
                 | NoteKind::ShowsNothing
                 | NoteKind::Shows(_)

@@ -37,8 +37,11 @@ mod outcome;
 /// How many cases that wait for timers run beside the others.
 const TIMER_CASES: usize = 12;
 
-/// Which part of a timer, or of the patience, the harness may stand still.
+/// Which part of a timer the harness may stand still.
 const BEARABLE: u32 = 8;
+
+/// Which part of the patience it may stand still where no timer is involved.
+const BEARABLE_OF_PATIENCE: u32 = 4;
 
 /// After so many cases in a row that proved nothing, further ones first look whether anybody answers.
 const GIVING_UP: usize = 6;
@@ -331,7 +334,7 @@ impl Run {
         let mut began = false;
         if let Some(client) = &self.client {
             let (mut played, notes) = self.play_client(client, turn, transport).await;
-            played.end = self.stalls.excuse(start, self.options.patience / BEARABLE, played.end);
+            played.end = self.excuse(start, self.options.patience / BEARABLE_OF_PATIENCE, played.end);
             let in_vain = matches!(played.end, Err(Stop::Inconclusive(_)));
             self.note_end(in_vain);
             return Variant { transport, played, seconds: start.elapsed().as_secs_f64(), notes, deaths, began: true };
@@ -344,7 +347,7 @@ impl Run {
                 let before = instance.deaths().len();
                 let bearable = self.bearable(turn, &stage.timers);
                 let mut played = self.play_on(turn, stage, users).await;
-                played.end = self.stalls.excuse(start, bearable, played.end);
+                played.end = self.excuse(start, bearable, played.end);
                 match instance.revive(played.end.is_err()).await {
                     Ok(Some(death)) => self.tell(Event::Notice(format!("{}: {death}; started again", turn.case.id))),
                     Ok(None) => {}
@@ -411,11 +414,17 @@ impl Run {
         }
     }
 
+    /// What a case found while the harness stood still is looked at again, where anything is.
+    fn excuse(&self, began: Instant, bearable: Duration, end: Result<(), Stop>) -> Result<(), Stop> {
+        if self.options.again { self.stalls.excuse(began, bearable, end) } else { end }
+    }
+
     /// How long the harness may stand still before a failure may be its own: the timers of the case want acts in time, and
     /// any other may run out when the harness is late with its answers.
     fn bearable(&self, turn: &Turn, timers: &Timers) -> Duration {
         let about = turn.case.timers.iter().map(|timer| timers.get(*timer)).min();
-        about.unwrap_or_else(|| timers.shortest() * 4).min(self.options.patience) / BEARABLE
+        let of_timer = about.map_or_else(|| timers.shortest() / 2, |length| length / BEARABLE);
+        of_timer.min(self.options.patience / BEARABLE_OF_PATIENCE)
     }
 
     /// The longest that a case may take: what a target does that dribbles ends there.

@@ -421,6 +421,11 @@ pub enum NoteKind {
         /// Of which session.
         session: Option<String>,
     },
+    /// `closes when asked for the roster [in NAME]`.
+    ClosesWhenAsked {
+        /// Which session.
+        session: Option<String>,
+    },
     /// `hears nothing`.
     HearsNothing,
     /// `is still served`.

@@ -233,6 +233,10 @@ impl fmt::Display for NoteKind {
                 write!(f, "claims roster {}", roster.join(" "))?;
                 within(f, session)
             }
+            Self::ClosesWhenAsked { session } => {
+                f.write_str("closes when asked for the roster")?;
+                within(f, session)
+            }
             Self::HearsNothing => f.write_str("hears nothing"),
             Self::StillServed => f.write_str("is still served"),
             Self::StaysAway => f.write_str("stays away"),

@@ -62,6 +62,7 @@ impl Play {
                 }
             }
             NoteKind::ClaimsRoster { .. }
+            | NoteKind::ClosesWhenAsked { .. }
             | NoteKind::StaysAway
             | NoteKind::ShowsNothing
             | NoteKind::Shows(_)

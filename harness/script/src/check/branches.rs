@@ -65,7 +65,8 @@ fn sender(item: &Item) -> Option<&str> {
             | NoteKind::StopsReading
             | NoteKind::ReadsAgain
             | NoteKind::TimeoutPasses { .. }
-            | NoteKind::ClaimsRoster { .. } => Some(&note.over),
+            | NoteKind::ClaimsRoster { .. }
+            | NoteKind::ClosesWhenAsked { .. } => Some(&note.over),
             NoteKind::HearsNothing
             | NoteKind::StillServed
             | NoteKind::StaysAway

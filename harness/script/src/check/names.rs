@@ -41,6 +41,7 @@ fn statement(known: &Known<'_>, item: &Item) -> Result<(), Offence> {
         },
         Item::Note(note) => match &note.what {
             NoteKind::ClaimsRoster { session, .. }
+            | NoteKind::ClosesWhenAsked { session }
             | NoteKind::Refuses { session, .. }
             | NoteKind::RefusesToSend { session, .. } => match session {
                 Some(session) => known.session(&note.line, session),

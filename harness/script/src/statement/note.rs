@@ -23,6 +23,7 @@ pub(crate) const VOCABULARY: &[&str] = &[
     "half the login timeout passes",
     "half the status timeout passes",
     "claims roster NAME NAME … in NAME",
+    "closes when asked for the roster in NAME",
     "hears nothing",
     "is still served",
     "stays away",
@@ -43,7 +44,7 @@ pub(super) fn note(cursor: &mut Cursor<'_>, over: &str) -> Result<NoteKind, Flaw
     let whole = start..start + words.len();
     let kind = read(cursor)?.ok_or_else(|| Flaw::at(whole.clone(), unknown(words)))?;
     let about_server = match kind {
-        NoteKind::Restarts | NoteKind::ClaimsRoster { .. } => true,
+        NoteKind::Restarts | NoteKind::ClaimsRoster { .. } | NoteKind::ClosesWhenAsked { .. } => true,
         // A timer may be the server's or a client's.
         NoteKind::TimeoutPasses { .. } => return Ok(kind),
         _ => false,
@@ -91,12 +92,18 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Option<NoteKind>, Flaw> {
         }
         return Ok(Some(NoteKind::RefusesToSend { text: text.repeat(times), session: session(cursor)? }));
     }
-    for (words, what) in [("refuses to accept", Refused::Accept), ("refuses to close", Refused::Close)] {
+    type OfSession = fn(Option<String>) -> NoteKind;
+    const OF_SESSIONS: [(&str, OfSession); 3] = [
+        ("refuses to accept", |session| NoteKind::Refuses { what: Refused::Accept, session }),
+        ("refuses to close", |session| NoteKind::Refuses { what: Refused::Close, session }),
+        ("closes when asked for the roster", |session| NoteKind::ClosesWhenAsked { session }),
+    ];
+    for (words, kind) in OF_SESSIONS {
         if says == words || says.starts_with(&format!("{words} in ")) {
             for word in words.split(' ') {
                 cursor.expect(word, words)?;
             }
-            return Ok(Some(NoteKind::Refuses { what, session: session(cursor)? }));
+            return Ok(Some(kind(session(cursor)?)));
         }
     }
     if says.starts_with("claims roster ") {

@@ -114,6 +114,8 @@ impl Host {
         let takes_part = |name: &String| self.told_roster(name).contains(&self.role) || self.claims.contains_key(name);
         let last: &[u8] =
             if sid == Sid::NONE || live.as_ref().is_some_and(takes_part) { b"Online" } else { b"Offline" };
+        // STAT-06: the answer is true when the question was processed; the close comes before it leaves.
+        self.close_if_asked(sid);
         if let Some(name) = live.filter(|_| last == b"Online") {
             let roster = self.told_roster(&name);
             self.first_rosters.entry(sid).or_insert_with(|| roster.clone());
@@ -125,6 +127,19 @@ impl Host {
         }
         self.told_offline |= last == b"Offline";
         self.say(Kind::StatusRes, sid, Uid::SERVER, last);
+    }
+
+    /// `closes when asked for the roster`: another participant closes the session.
+    pub(super) fn close_if_asked(&mut self, sid: Sid) {
+        if !self.closes_when_asked.remove(&sid) {
+            return;
+        }
+        let Some((name, _)) = self.session_by_sid(sid) else { return };
+        let name = name.clone();
+        let other = self.told_roster(&name).into_iter().find(|user| *user != self.role);
+        let closer = other.and_then(|user| self.uid_of(&user)).unwrap_or(Uid::SERVER);
+        self.say(Kind::CloseRes, sid, closer, b"OK");
+        self.book_close(&name, sid, closer, true);
     }
 
     /// A request: of those that its user wanted, the oldest.

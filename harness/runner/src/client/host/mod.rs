@@ -134,6 +134,8 @@ pub(crate) struct Host {
     asked: Vec<(Kind, Sid)>,
     /// Questions for a status of the client's own that wait until its user's is answered.
     held_questions: Vec<Sid>,
+    /// Sessions that are closed when the client asks for their roster.
+    closes_when_asked: BTreeSet<Sid>,
     /// Members of the status answers that are being sent.
     members: BTreeMap<Sid, Vec<serde_json::Value>>,
     /// Sessions of which the client was told that they are closed.
@@ -240,6 +242,7 @@ impl Host {
             burst: steps::Burst::None,
             asked: Vec::new(),
             held_questions: Vec::new(),
+            closes_when_asked: BTreeSet::new(),
             members: BTreeMap::new(),
             closed: BTreeSet::new(),
             shown: Vec::new(),

@@ -35,8 +35,14 @@ impl Host {
         self.settle_rosters().await?;
         self.canaries.text(text);
         let sid = self.sid(session);
+        let closes_when_asked = self.closes_when_asked.contains(&sid);
+        if self.first_rosters.contains_key(&sid) {
+            // A client that has asked of its own accord need not ask again.
+            self.close_if_asked(sid);
+            self.await_owed().await?;
+        }
         let recipients = self.told_roster(session).len().saturating_sub(1);
-        let rules: &[&str] = if self.closed.contains(&sid) {
+        let rules: &[&str] = if closes_when_asked || self.closed.contains(&sid) {
             &["CLOSE-10"]
         } else if recipients > 0 && !mpchat_proto::envelope::fits(text, recipients) {
             &["MSG-16"]

@@ -227,7 +227,7 @@ impl Host {
         Ok(())
     }
 
-    fn book_close(&mut self, name: &str, sid: Sid, uid: Uid, ok: bool) {
+    pub(super) fn book_close(&mut self, name: &str, sid: Sid, uid: Uid, ok: bool) {
         let answers = uid == Uid::SERVER && self.was_asked(Kind::CloseReq, sid);
         let before = self.closed.contains(&sid);
         if ok {
@@ -496,6 +496,11 @@ impl Host {
             NoteKind::ClaimsRoster { roster, session } => {
                 let name = self.session_of_note(session.as_deref());
                 self.claims.insert(name, roster.clone());
+                Ok(())
+            }
+            NoteKind::ClosesWhenAsked { session } => {
+                let sid = self.sid(&self.session_of_note(session.as_deref()));
+                self.closes_when_asked.insert(sid);
                 Ok(())
             }
             // What the server's timers cause is the diagram's to say; the client's own is waited for.
