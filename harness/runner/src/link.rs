@@ -227,7 +227,7 @@ async fn write_loop(
     transport: Transport,
     unwritten: Arc<AtomicUsize>,
 ) {
-    let mut write = ResetUnlessFinished { write, finished: false };
+    let mut write = ResetUnlessFinished { write: Some(write), finished: false };
     let mut cuts = Cuts { cutter: Cutter::new(transport), parts: 0 };
     let mut next = None;
     loop {
@@ -239,17 +239,18 @@ async fn write_loop(
             },
         };
         let mut outputs_done = 1;
+        if matches!(output, Output::Fin) {
+            write.finished = true;
+        }
+        let Ok(half) = write.half() else { return };
         let done = match output {
-            Output::Write(bytes) if transport.cuts() => cuts.write(&mut write.write, &bytes).await,
+            Output::Write(bytes) if transport.cuts() => cuts.write(half, &bytes).await,
             Output::Write(mut bytes) => {
                 (next, outputs_done) = join_waiting(&mut bytes, &mut outputs);
-                write.write.write_all(&bytes).await
+                half.write_all(&bytes).await
             }
-            Output::Parts(parts) => write_parts(&mut write.write, parts).await,
-            Output::Fin => {
-                write.finished = true;
-                write.write.shutdown().await
-            }
+            Output::Parts(parts) => write_parts(half, parts).await,
+            Output::Fin => half.shutdown().await,
         };
         if done.is_err() {
             return;
@@ -275,15 +276,24 @@ fn join_waiting(bytes: &mut Vec<u8>, outputs: &mut mpsc::UnboundedReceiver<Outpu
 
 /// A write half that leaves by RST when it is dropped without a FIN: the kernel then forgets what was not sent.
 struct ResetUnlessFinished {
-    write: OwnedWriteHalf,
+    /// There until it is dropped.
+    write: Option<OwnedWriteHalf>,
     finished: bool,
+}
+
+impl ResetUnlessFinished {
+    fn half(&mut self) -> std::io::Result<&mut OwnedWriteHalf> {
+        self.write.as_mut().ok_or_else(|| std::io::ErrorKind::NotConnected.into())
+    }
 }
 
 impl Drop for ResetUnlessFinished {
     fn drop(&mut self) {
-        if !self.finished {
+        if let Some(write) = self.write.take().filter(|_| !self.finished) {
             // Where it fails the connection is gone already.
-            let _failed = self.write.as_ref().set_zero_linger();
+            let _failed = write.as_ref().set_zero_linger();
+            // Dropped as it is, it would send a FIN first.
+            write.forget();
         }
     }
 }

@@ -98,19 +98,22 @@ impl Host {
         let mut came = self.wait_for(&done, first.min(patience)).await?;
         // A client may read what its user wants before it reads what came over the network, so that one question proves
         // nothing; several, one after the other, do.
+        // No longer than that in all: a client that takes what it should have ended for gives up its login in the end.
+        let over = Instant::now() + patience;
+        let rest = || over.saturating_duration_since(Instant::now()).max(SOON);
         let mut asked = 0;
         while !came && asked < QUESTIONS && !spent {
             let (before, refused) = (self.questions_after_fault, self.refused);
             self.refusals.push_back("status");
             self.command(json!({"do": "status"}));
             let heard = |host: &Self| done(host) || host.questions_after_fault > before || host.refused > refused;
-            if !self.wait_for(&heard, patience).await? {
+            if !self.wait_for(&heard, rest()).await? {
                 break;
             }
             came = done(self);
             if self.refused > refused {
                 // It says that it is not connected: the end is on its way.
-                came = self.wait_for(&done, patience).await?;
+                came = self.wait_for(&done, rest()).await?;
                 break;
             }
             asked += 1;
@@ -118,7 +121,7 @@ impl Host {
         if !came && asked == QUESTIONS {
             came = self.wait_for(&done, AFTER_QUESTIONS.min(patience)).await?;
         } else if !came && !spent {
-            came = self.wait_for(&done, patience).await?;
+            came = self.wait_for(&done, rest()).await?;
         }
         self.refusals.retain(|wanted| *wanted != "status");
         if !came {
