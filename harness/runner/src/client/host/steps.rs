@@ -468,7 +468,11 @@ impl Host {
         self.fill(leaf, &leaf.line.text.clone());
         match &note.what {
             NoteKind::LogsIn => {
-                if self.is_spent() { self.logs_in_anew().await } else { self.log_in().await }
+                if self.is_spent() {
+                    self.logs_in_anew().await
+                } else {
+                    self.log_in().await
+                }
             }
             NoteKind::StillServed => self.fence().await,
             NoteKind::HearsNothing => Ok(()),
