@@ -23,10 +23,10 @@ fn every_scenario_has_a_case_for_some_role() {
             let name = file.file_name().to_string_lossy().into_owned();
             let Some(stem) = name.strip_suffix(".mmd") else { continue };
             let id = format!("{}/{stem}", area.file_name().to_string_lossy());
-            let is_case = |word: &&str| {
+            let is_case = |word: &str| {
                 word.strip_prefix(id.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '@']))
             };
-            assert!(words.iter().any(|word| is_case(&word)), "nobody plays {id}");
+            assert!(words.iter().any(|word| is_case(word)), "nobody plays {id}");
             seen += 1;
         }
     }
