@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,6 +77,8 @@ pub(crate) struct Link {
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
+    /// `resets`: nothing comes before the RST.
+    at_once: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -114,9 +116,11 @@ impl Link {
         let (output, outputs) = mpsc::unbounded_channel();
         let reader = tokio::spawn(read_loop(read, index, inputs, read_on));
         let unwritten = Arc::new(AtomicUsize::new(0));
+        let at_once = Arc::new(AtomicBool::new(false));
+        let write = ResetUnlessFinished { write: Some(write), finished: false, at_once: Arc::clone(&at_once) };
         let writer = tokio::spawn(write_loop(write, outputs, transport, Arc::clone(&unwritten)));
         let held = Vec::new();
-        Ok(Self { output: Some(output), unwritten, transport, held, more: false, reading, reader, writer })
+        Ok(Self { output: Some(output), unwritten, transport, held, more: false, reading, reader, writer, at_once })
     }
 
     /// Writes `bytes` as the transport has it.
@@ -162,6 +166,7 @@ impl Link {
 
     /// Ends the connection by RST.
     pub(crate) fn reset(&mut self) {
+        self.at_once.store(true, Ordering::Release);
         self.output = None;
         self.writer.abort();
         self.reader.abort();
@@ -222,12 +227,11 @@ async fn read_loop(
 }
 
 async fn write_loop(
-    write: OwnedWriteHalf,
+    mut write: ResetUnlessFinished,
     mut outputs: mpsc::UnboundedReceiver<Output>,
     transport: Transport,
     unwritten: Arc<AtomicUsize>,
 ) {
-    let mut write = ResetUnlessFinished { write: Some(write), finished: false };
     let mut cuts = Cuts { cutter: Cutter::new(transport), parts: 0 };
     let mut next = None;
     loop {
@@ -279,6 +283,8 @@ struct ResetUnlessFinished {
     /// There until it is dropped.
     write: Option<OwnedWriteHalf>,
     finished: bool,
+    /// `resets`: nothing comes before the RST.
+    at_once: Arc<AtomicBool>,
 }
 
 impl ResetUnlessFinished {
@@ -292,8 +298,10 @@ impl Drop for ResetUnlessFinished {
         if let Some(write) = self.write.take().filter(|_| !self.finished) {
             // Where it fails the connection is gone already.
             let _failed = write.as_ref().set_zero_linger();
-            // Dropped as it is, it would send a FIN first.
-            write.forget();
+            // Dropped as it is, it sends a FIN first.
+            if self.at_once.load(Ordering::Acquire) {
+                write.forget();
+            }
         }
     }
 }

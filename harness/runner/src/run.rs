@@ -348,7 +348,7 @@ impl Run {
                 let bearable = self.bearable(turn, &stage.timers);
                 let mut played = self.play_on(turn, stage, users).await;
                 played.end = self.excuse(start, bearable, played.end);
-                match instance.revive(played.end.is_err()).await {
+                match instance.revive(played.end.is_err() || played.fell_silent).await {
                     Ok(Some(death)) => self.tell(Event::Notice(format!("{}: {death}; started again", turn.case.id))),
                     Ok(None) => {}
                     Err(error) => self.give_up(error),

@@ -79,12 +79,21 @@ pub(crate) struct Played {
     pub(crate) evidence: Option<Evidence>,
     pub(crate) transcript: String,
     pub(crate) frames: Vec<String>,
+    /// The target ended a connection on which it owed an answer when the case was over: it may be dying.
+    pub(crate) fell_silent: bool,
 }
 
 impl Played {
     /// A case that never began.
     pub(crate) fn nothing(stop: Stop) -> Self {
-        Self { end: Err(stop), warning: None, evidence: None, transcript: String::new(), frames: Vec::new() }
+        Self {
+            end: Err(stop),
+            warning: None,
+            evidence: None,
+            transcript: String::new(),
+            frames: Vec::new(),
+            fell_silent: false,
+        }
     }
 }
 
@@ -116,6 +125,8 @@ pub(crate) struct Play {
     heard_bytes: usize,
     threads: Vec<Thread>,
     next_thread: usize,
+    /// See [`Played::fell_silent`].
+    fell_silent: bool,
     /// The branches in which branches began.
     parents: BTreeMap<usize, usize>,
     expectations: Vec<Expectation>,
@@ -179,6 +190,7 @@ impl Play {
             heard_bytes: 0,
             threads: Vec::new(),
             next_thread: 0,
+            fell_silent: false,
             parents: BTreeMap::new(),
             expectations: Vec::new(),
             next_group: 0,
@@ -217,6 +229,7 @@ impl Play {
             transcript: self.transcript(&program.outline),
             // Only a failure shows them.
             frames,
+            fell_silent: self.fell_silent,
         }
     }
 

@@ -514,6 +514,7 @@ impl Play {
                 break;
             }
         }
+        self.fell_silent |= self.conns.get(number).is_some_and(|c| c.ended.is_some() && !c.books.has_answer(id));
         Ok(())
     }
 }

@@ -284,7 +284,7 @@ impl Host {
         }
         let frames = if end.is_err() { self.log.drain(..).collect() } else { Vec::new() };
         let transcript = self.transcript();
-        (Played { end, warning: None, evidence: self.evidence, transcript, frames }, notes)
+        (Played { end, warning: None, evidence: self.evidence, transcript, frames, fell_silent: false }, notes)
     }
 
     async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
