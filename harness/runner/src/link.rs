@@ -246,7 +246,7 @@ async fn write_loop(
         if matches!(output, Output::Fin) {
             write.finished = true;
         }
-        let Ok(half) = write.half() else { return };
+        let Some(half) = &mut write.write else { return };
         let done = match output {
             Output::Write(bytes) if transport.cuts() => cuts.write(half, &bytes).await,
             Output::Write(mut bytes) => {
@@ -285,12 +285,6 @@ struct ResetUnlessFinished {
     finished: bool,
     /// `resets`: nothing comes before the RST.
     at_once: Arc<AtomicBool>,
-}
-
-impl ResetUnlessFinished {
-    fn half(&mut self) -> std::io::Result<&mut OwnedWriteHalf> {
-        self.write.as_mut().ok_or_else(|| std::io::ErrorKind::NotConnected.into())
-    }
 }
 
 impl Drop for ResetUnlessFinished {

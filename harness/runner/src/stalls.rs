@@ -55,15 +55,16 @@ impl Stalls {
 
     /// A failure proves nothing if the harness stood still for `bearable` or longer while the case was played.
     pub(crate) fn excuse(&self, began: Instant, bearable: Duration, end: Result<(), Stop>) -> Result<(), Stop> {
+        let Err(Stop::Fail(finding)) = end else { return end };
         let longest = self.longest_since(began);
-        match end {
-            Err(Stop::Fail(finding)) if longest >= bearable.max(SHORTEST) => Err(Stop::Inconclusive(format!(
-                "this machine was too slow: the suite stood still for {longest:?} meanwhile, and {bearable:?} may be \
-                 too much for a timer; what was found then: {}",
-                finding.got
-            ))),
-            end => end,
+        if longest < bearable.max(SHORTEST) {
+            return Err(Stop::Fail(finding));
         }
+        Err(Stop::Inconclusive(format!(
+            "this machine was too slow: the suite stood still for {longest:?} meanwhile, and {bearable:?} may be too much \
+             for a timer; what was found then: {}",
+            finding.got
+        )))
     }
 }
 

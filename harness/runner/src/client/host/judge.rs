@@ -102,10 +102,11 @@ impl Host {
         if self.asked.contains(&(Kind::StatusReq, about)) {
             return;
         }
-        let (due, held) = std::mem::take(&mut self.held_questions).into_iter().partition(|sid| *sid == about);
-        self.held_questions = held;
-        let due: Vec<Sid> = due;
-        due.into_iter().for_each(|sid| self.answer_status(sid));
+        let held = self.held_questions.len();
+        self.held_questions.retain(|sid| *sid != about);
+        for _ in self.held_questions.len()..held {
+            self.answer_status(about);
+        }
     }
 
     /// STAT-01, STAT-04, STAT-05.

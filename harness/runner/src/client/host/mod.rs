@@ -13,6 +13,7 @@
 //! more is to come.
 
 mod blame;
+mod booking;
 mod canary;
 mod craft;
 mod ending;
