@@ -24,6 +24,7 @@
 
 mod attempt;
 mod books;
+mod choices;
 pub mod client;
 
 mod forge;

@@ -1,4 +1,4 @@
-//! From scenarios to cases: expansions, the harness's own choices, and what each case needs.
+//! From scenarios to cases: expansions, and what each case needs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use mpchat_script::ast::{
 };
 use mpchat_script::in_braces;
 
+use crate::choices;
 use crate::client::roles;
 use crate::client::script::{self, Script};
 use crate::program::{self, Lifeline, Program};
@@ -112,7 +113,7 @@ fn client_cases(
     let mut planned = Vec::new();
     let front = &scenario.front;
     for expansion in &scenario.expansions {
-        for (choice, body) in choose(&expansion.body, &|branch| harness_decides_for(front, role, branch)) {
+        for (choice, body) in choices::made(&expansion.body, &|branch| harness_decides_for(front, role, branch)) {
             let script = script::project(front, &body, role);
             let covers = client_rules(front, &script, ledger);
             let unfit = roles::fits(front, &script).is_err();
@@ -220,7 +221,7 @@ fn misbehaving(items: &[Item]) -> bool {
 fn cases(scenario: &Arc<Scenario>) -> Vec<PlannedCase> {
     let mut planned = Vec::new();
     for expansion in &scenario.expansions {
-        for (choice, body) in choose(&expansion.body, &harness_is_the_users) {
+        for (choice, body) in choices::made(&expansion.body, &harness_is_the_users) {
             let id = with_choice(&expansion.id, &choice);
             let program = program::compile(&scenario.front, &body);
             let mut facts = Facts::default();
@@ -256,58 +257,6 @@ fn with_choice(id: &str, choice: &[String]) -> String {
     }
 }
 
-/// Makes every choice that is the harness's: the labels taken, and the items that remain.
-fn choose(items: &[Item], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<(Vec<String>, Vec<Item>)> {
-    let choose = |items: &[Item]| choose(items, harness_decides);
-    let blocks = |branches: &[Branch]| blocks(branches, harness_decides);
-    let mut all = vec![(Vec::new(), Vec::new())];
-    for item in items {
-        let ways: Vec<(Vec<String>, Vec<Item>)> = match item {
-            Item::Alt(branches) if harness_decides(branches.first()) => {
-                branches.iter().enumerate().flat_map(|(n, b)| prefixed(&label(b, n), choose(&b.items))).collect()
-            }
-            Item::Opt(branch) if harness_decides(Some(branch)) => {
-                let mut ways = prefixed(&label(branch, 0), choose(&branch.items));
-                ways.push((vec!["without".to_owned()], Vec::new()));
-                ways
-            }
-            Item::Alt(branches) => blocks(branches).into_iter().map(|(l, b)| (l, vec![Item::Alt(b)])).collect(),
-            Item::Par(branches) => blocks(branches).into_iter().map(|(l, b)| (l, vec![Item::Par(b)])).collect(),
-            other => vec![(Vec::new(), vec![other.clone()])],
-        };
-        all = all
-            .into_iter()
-            .flat_map(|(labels, body)| {
-                ways.iter().map(move |(more, rest)| {
-                    ([labels.clone(), more.clone()].concat(), [body.clone(), rest.clone()].concat())
-                })
-            })
-            .collect();
-    }
-    all
-}
-
-fn prefixed(label: &str, ways: Vec<(Vec<String>, Vec<Item>)>) -> Vec<(Vec<String>, Vec<Item>)> {
-    ways.into_iter().map(|(labels, body)| ([vec![label.to_owned()], labels].concat(), body)).collect()
-}
-
-fn blocks(branches: &[Branch], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<(Vec<String>, Vec<Branch>)> {
-    let mut all = vec![(Vec::new(), Vec::new())];
-    for branch in branches {
-        let ways = choose(&branch.items, harness_decides);
-        all = all
-            .into_iter()
-            .flat_map(|(labels, done): (Vec<String>, Vec<Branch>)| {
-                ways.iter().map(move |(more, items)| {
-                    let branch = Branch { label: branch.label.clone(), items: items.clone() };
-                    ([labels.clone(), more.clone()].concat(), [done.clone(), vec![branch]].concat())
-                })
-            })
-            .collect();
-    }
-    all
-}
-
 /// Against a server the harness decides what users do.
 fn harness_is_the_users(branch: Option<&Branch>) -> bool {
     match branch.and_then(|b| b.items.first()) {
@@ -316,11 +265,6 @@ fn harness_is_the_users(branch: Option<&Branch>) -> bool {
         Some(Item::Note(_)) => true,
         _ => false,
     }
-}
-
-fn label(branch: &Branch, n: usize) -> String {
-    let words: Vec<&str> = branch.label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    if words.is_empty() { format!("{}", n + 1) } else { words.join("-").to_lowercase() }
 }
 
 /// What the lines of a case tell of its needs.
