@@ -95,6 +95,9 @@ impl Server {
         let due: Vec<(Uid, Duration)> =
             online.iter().filter_map(|who| Some((who.uid, self.timers.at(Timer::Answer(who.uid))?))).collect();
         let kept = self.lines_that_outlive(fault, sid, &roster);
+        if fault == Quirk::HeldStuckAtClose {
+            online.iter().for_each(|who| self.withhold_held(who.uid));
+        }
         let mut afterwards = Vec::new();
         for author in &online {
             afterwards.extend(self.waiting_at_close(fault, *author, sid, closer));
@@ -109,8 +112,17 @@ impl Server {
         for (author, out) in afterwards {
             self.broken.delayed.push((now, author.id, out));
         }
-        for line in kept {
+        for mut line in kept {
+            if fault == Quirk::HeldOutliveClose {
+                // Behind what was sent meanwhile, or it would pass for sent.
+                line.number = self.next_message;
+                self.next_message += 1;
+            }
+            let recipient = line.recipient;
             self.put_into_mailbox(line);
+            if fault == Quirk::HeldOutliveClose {
+                self.send_lines(now, recipient);
+            }
         }
         match fault {
             Quirk::ClosedLinesCount => {
@@ -150,16 +162,19 @@ impl Server {
             let online = self.connection_of(*uid).is_some();
             let keeps = match fault {
                 Quirk::StoredOutliveClose => !online,
-                Quirk::UnansweredOutliveClose => online,
+                Quirk::UnansweredOutliveClose | Quirk::HeldOutliveClose => online,
                 _ => false,
             };
             let lines = self.mailboxes.get(uid).filter(|_| keeps).into_iter().flat_map(|mailbox| &mailbox.lines);
-            kept.extend(lines.filter(|(_, line)| line.sid == sid).map(|(number, line)| super::StoredLine {
-                number: *number,
-                sid,
-                author: line.author,
-                recipient: *uid,
-                text: line.text.clone(),
+            let held = |line: &super::super::mailbox::Line| fault != Quirk::HeldOutliveClose || line.sent_at.is_none();
+            kept.extend(lines.filter(|(_, line)| line.sid == sid && held(line)).map(|(number, line)| {
+                super::StoredLine {
+                    number: *number,
+                    sid,
+                    author: line.author,
+                    recipient: *uid,
+                    text: line.text.clone(),
+                }
             }));
         }
         kept

@@ -288,6 +288,7 @@ faults {
     SentIsForgotten "MSG-08" "forgets a line once it was sent";
     FortyStored "MSG-08" "stores only the last 40 lines of a user that is offline";
     OnlyLastStored "MSG-08" "stores only the last line for a recipient that is offline";
+    HeldStuckAtClose "MSG-08" "holds lines back behind 4 KiB of unanswered ones, and forgets to go on when a close takes these away";
     NewerBeforeStored "MSG-08" "sends a line that was not answered only after the next new one";
     ErrorNotTaken "MSG-17" "keeps a line that was answered with an error text for the next login";
     NewestAnswered "MSG-09" "takes msg_res for the answer to the newest line";
@@ -322,6 +323,7 @@ faults {
     LastMayNotClose "CLOSE-02" "does not let the last of the roster close";
     StoredOutliveClose "CLOSE-03" "delivers lines that were stored for offline users after the close";
     UnansweredOutliveClose "CLOSE-03" "sends lines that were not answered before the close again";
+    HeldOutliveClose "CLOSE-03" "holds lines back behind 4 KiB of unanswered ones, and sends them even when their session is closed";
     ReopenedByRestart "CLOSE-04" "takes a closed session for live after a restart";
     CloserNotified "CLOSE-05" "notifies the closer as well";
     OnlyCreatorNotified "CLOSE-05" "notifies only the creator";

@@ -329,13 +329,14 @@ impl Server {
         self.complete_afterwards(fault, now, uid);
     }
 
-    fn complete_afterwards(&mut self, fault: Quirk, _now: Duration, uid: Uid) {
+    fn complete_afterwards(&mut self, fault: Quirk, now: Duration, uid: Uid) {
         match fault {
             Quirk::OfflineInvitedLater => {
                 for (sid, by) in self.broken.invites_later.remove(&uid).unwrap_or_default() {
                     self.send_to_user(uid, FrameType::InviteReq, sid, by, b"");
                 }
             }
+            Quirk::HeldStuckAtClose => self.hand_out(now, uid),
             Quirk::OfflineNotifiedLater => {
                 for (sid, by) in self.broken.notices_later.remove(&uid).unwrap_or_default() {
                     self.send_to_user(uid, FrameType::CloseRes, sid, by, b"OK");

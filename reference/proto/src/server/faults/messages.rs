@@ -264,6 +264,7 @@ impl Server {
                     self.timers.set(Timer::Answer(*uid), now.saturating_add(self.config.answer_timeout));
                 }
             }
+            Quirk::HeldStuckAtClose => others.iter().for_each(|uid| self.hand_out(now, *uid)),
             Quirk::NewerBeforeStored => {
                 for uid in others {
                     if let Some(stored) = self.broken.withheld.remove(&uid) {
@@ -386,6 +387,17 @@ impl Server {
             }
         }
         self.time_answers(uid);
+    }
+
+    /// Takes out of a user's mailbox what was not sent on its connection, until something new comes for it.
+    pub(super) fn withhold_held(&mut self, uid: Uid) {
+        let Some(mailbox) = self.mailboxes.get_mut(&uid) else { return };
+        let held: Vec<_> = mailbox.lines.iter().filter(|(_, line)| line.sent_at.is_none()).collect();
+        let held: Vec<_> = held.into_iter().map(|(number, line)| (*number, line.clone())).collect();
+        for (number, line) in held {
+            mailbox.forget(number, line.sid);
+            self.broken.withheld.entry(uid).or_default().put(number, line);
+        }
     }
 
     /// Gives a user what was withheld.

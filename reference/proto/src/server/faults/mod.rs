@@ -167,6 +167,7 @@ impl Server {
             Quirk::AnswerTimeoutEarly => config.answer_timeout /= 2,
             Quirk::ProbesIdle => config.probe_after = Some(Duration::from_millis(20)),
             Quirk::LinesHeldBack => config.limits.unanswered_bytes = 0,
+            Quirk::HeldOutliveClose | Quirk::HeldStuckAtClose => config.limits.unanswered_bytes = 4096,
             Quirk::FewSessions => config.limits.sessions = 4,
             Quirk::SessionsBelowFour => config.limits.sessions = 3,
             _ => {}
