@@ -28,6 +28,13 @@ impl Client {
                 {
                     session.invitation = Invitation::Open;
                 }
+                if fault == Quirk::KeepsInvitations
+                    && self.broken.invitations.contains(&sid)
+                    && !self.broken.choices.contains_key(&sid)
+                    && let Some(session) = self.memory.sessions.get_mut(&sid)
+                {
+                    session.invitation = Invitation::Open;
+                }
                 let reopens = fault == Quirk::AnswersClosedInvite;
                 let turn = self
                     .with_reopened(reopens, sid, |client| client.carry(now, &Command::Answer { sid, accept: *accept }));

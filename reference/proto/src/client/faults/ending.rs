@@ -48,6 +48,12 @@ impl Client {
             _ => None,
         };
         let was_online = last_in.is_some();
+        if fault == Quirk::KeepsTexts
+            && let Phase::Online(online) = &self.phase
+        {
+            let texts = online.open.texts.0.iter();
+            self.broken.texts = texts.flat_map(|(sid, count)| core::iter::repeat_n(*sid, *count)).collect();
+        }
         let by_server = matches!(end, End::ByServer | End::Failed(_)) && was_online;
         match (fault, &end) {
             (Quirk::ViolationNoticedLate | Quirk::BehindViolationHasEffect, End::Violation { .. }) => {

@@ -87,7 +87,10 @@ impl Client {
         payload: &[u8],
     ) -> Option<Result<(), Violation>> {
         let Header { sid, uid, .. } = *header;
-        let Phase::Online(online) = &self.phase else { return None };
+        let Phase::Online(online) = &mut self.phase else { return None };
+        for text in core::mem::take(&mut self.broken.texts) {
+            online.open.texts.add(text);
+        }
         let open = &online.open;
         let is_stray = match typ {
             FrameType::InitRes => open.inits.is_empty(),
@@ -253,6 +256,21 @@ impl Client {
         self.habits_afterwards(fault, now, first);
     }
 
+    /// MSG-14: what the user sees of a text.
+    fn shown_otherwise(&mut self, fault: Quirk, first: usize) {
+        let Some(Event::Message { text, .. }) = self.events.get_mut(first) else { return };
+        match fault {
+            Quirk::ShownComposed => *text = text.replace("e\u{301}", "\u{e9}"),
+            Quirk::ShownTrimmed => *text = text.trim_matches(' ').to_owned(),
+            Quirk::ShownUpToZero => *text = text.split('\0').next().unwrap_or_default().to_owned(),
+            Quirk::ShownWithoutEnds => *text = text.trim_end_matches(['\r', '\n']).to_owned(),
+            Quirk::ShownWithoutMark => *text = text.trim_start_matches('\u{feff}').to_owned(),
+            Quirk::ShownInTwoBytes => *text = text.replace(|c| c > '\u{ffff}', "\u{fffd}"),
+            Quirk::EmptyUntold if text.is_empty() => self.events.truncate(first),
+            _ => {}
+        }
+    }
+
     fn line_was_taken(&mut self, fault: Quirk, first: usize) {
         let Some(key) = self.broken.last_line.clone() else { return };
         let Some(Event::Message { text, .. }) = self.events.get(first) else {
@@ -268,5 +286,6 @@ impl Client {
         if !self.broken.lines.insert(text) && fault == Quirk::SameTextDropped {
             self.events.truncate(first);
         }
+        self.shown_otherwise(fault, first);
     }
 }

@@ -110,6 +110,7 @@ faults {
     StrayInitResShown "PAY-06" "tells its user of an init_res that answers nothing";
     StrayMsgResShown "PAY-06" "tells its user of a msg_res that answers nothing";
     StrayStatusShown "PAY-06" "tells its user of a status_res that answers nothing";
+    KeepsTexts "PAY-06" "takes a msg_res for the answer to a text of an earlier connection";
     StraysClose "PAY-06" "closes on a response that answers nothing";
     ServerStatusMember "PAY-06" "lists the users that a status answer about the server names";
     CloseErrorNotifies "PAY-06" "takes a close_res with an error text and another uid for news that the session is closed";
@@ -172,6 +173,7 @@ faults {
     AlwaysAccepts "INIT-16" "accepts where its user denies";
     NewestAnswered "INIT-16" "answers the newest invitation, whichever its user names";
     DeniesOnLeave "INIT-16" "denies what its user has not answered when it leaves";
+    KeepsInvitations "INIT-16" "lets its user answer an invitation of an earlier connection";
     RepeatedInviteAnswered "INIT-16" "repeats its answer when an invitation comes again";
 
     // MSG
@@ -203,6 +205,13 @@ faults {
     RecipientUnbound "MSG-14" "shows an envelope that was written for another recipient";
     TagUnchecked "MSG-14" "does not look at the tag of an envelope";
     TagEightBytes "MSG-14" "compares only the first 8 bytes of the tag of an envelope";
+    ShownComposed "MSG-14" "shows e and a combining accent as one character";
+    ShownTrimmed "MSG-14" "shows a text without the spaces around it";
+    ShownUpToZero "MSG-14" "shows a text up to its first zero";
+    ShownWithoutEnds "MSG-14" "shows a text without the line ends at its end";
+    ShownWithoutMark "MSG-14" "shows a text without the byte order mark at its front";
+    ShownInTwoBytes "MSG-14" "shows characters beyond U+FFFF as U+FFFD";
+    EmptyUntold "MSG-14" "shows no empty text, and answers it OK";
     ShownThoughRefused "MSG-14" "shows an envelope of another session, and answers it with an error text";
     CekOfMessage "MSG-15" "uses one cek for all recipients of a text";
     CekOfUser "MSG-15" "uses one cek for all texts to a user";

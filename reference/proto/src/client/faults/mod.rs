@@ -61,6 +61,8 @@ pub(super) struct Broken {
     noticed: BTreeSet<Sid>,
     choices: BTreeMap<Sid, Vec<u8>>,
     invitations: Vec<Sid>,
+    /// Sessions with texts that were not answered when their connection ended.
+    texts: Vec<Sid>,
     inviters: BTreeMap<Sid, Uid>,
 
     /// Of the text that is being sent: a cek for all, the key of the first, how many there is room for.
