@@ -401,7 +401,8 @@ impl Play {
         }
         let answered = self.texts.get(&text).and_then(|t| t.answered.get(&user)).copied();
         let answered = answered.is_some_and(|(on, at)| self.is_after_answer(number, on, at));
-        if again && self.lines_differ(&text) || answered {
+        // Where lines are equal, nobody can tell which one it is: the diagram counts them.
+        if (again || answered) && self.lines_differ(&text) {
             let got = format!("\"{text}\" {}", if answered { "after its answer" } else { "twice on one connection" });
             return Err(self.monitor(number, &["MSG-17"], "a line once on a connection, never after its answer", got));
         }

@@ -33,7 +33,7 @@ impl Host {
             Kind::InviteReq => {
                 self.owe_invited(sid, uid);
                 // An invitation that was answered may be told again or not.
-                let answered = self.conns.last().is_some_and(|conn| conn.answered.contains(&sid));
+                let answered = self.conns.iter().any(|conn| conn.answered.contains(&sid));
                 if let Some(owed) = self.owed.back_mut() {
                     owed.optional = answered;
                 }

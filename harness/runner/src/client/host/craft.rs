@@ -216,10 +216,10 @@ impl Host {
 }
 
 impl Host {
-    /// `{envelope}` in a payload is one that the client could open, of the line's text if it has one; `{ENVELOPE}` the same in capitals.
+    /// `{envelope}` in a payload is one that the client could open, of the line's text if it has one.
     fn with_envelope(&mut self, message: &Message, value: &Value) -> Result<Value, Stop> {
         let Value::Text(text) = value else { return Ok(value.clone()) };
-        if !["{envelope}", "{flipped}"].iter().any(|word| text.to_lowercase().contains(word)) {
+        if !["{envelope}", "{flipped}"].iter().any(|word| text.contains(word)) {
             return Ok(value.clone());
         }
         let said = match &message.payload {
@@ -235,11 +235,7 @@ impl Host {
             }
             None => String::new(),
         };
-        Ok(Value::Text(
-            text.replace("{flipped}", &flipped)
-                .replace("{envelope}", &line)
-                .replace("{ENVELOPE}", &line.to_uppercase()),
-        ))
+        Ok(Value::Text(text.replace("{flipped}", &flipped).replace("{envelope}", &line)))
     }
 }
 
