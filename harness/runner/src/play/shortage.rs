@@ -23,7 +23,7 @@ impl Play {
     /// is run alone.
     pub(crate) fn or_refusal(&self, number: usize, happening: &Happening, finding: Box<Finding>) -> Stop {
         let Happening::Frame(heard) = happening else { return Stop::Fail(finding) };
-        if heard.payload == b"OK" || !self.success_is_awaited(number, heard) {
+        if heard.payload == b"OK" || !self.success_is_awaited(number, heard) || self.was_delivered(heard) {
             return Stop::Fail(finding);
         }
         let little = match heard.kind {
@@ -38,6 +38,16 @@ impl Play {
         let text = String::from_utf8_lossy(&heard.payload).into_owned();
         let why = format!("the target refused with {}: {text:?}", heard.kind.word());
         Stop::Refused { why, breach: little.then_some(finding) }
+    }
+
+    /// Whether a recipient has got a line of the message that this answers: then it was not refused as a whole (PAY-07).
+    fn was_delivered(&self, heard: &Heard) -> bool {
+        let text = heard.about.as_ref().filter(|_| heard.kind == Kind::MsgRes).and_then(|text| self.texts.get(text));
+        let Some(text) = text else { return false };
+        let has_come = |conn: &super::world::Conn| {
+            text.lines.get(&conn.user).is_some_and(|line| conn.books.heard.iter().any(|(_, other)| other == line))
+        };
+        self.conns.iter().any(has_come)
     }
 
     /// Whether a line that does not come is of an author who could not have heard a refusal, or has heard one in the place of
