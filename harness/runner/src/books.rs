@@ -32,6 +32,8 @@ pub(crate) struct Books {
     texts: BTreeMap<Sid, VecDeque<String>>,
     /// Names of sessions whose init_req waits, oldest first.
     pub(crate) inits: VecDeque<String>,
+    /// When the turn of the first of them has come at the earliest (INIT-14).
+    pub(crate) init_turn: Option<Instant>,
     closes: BTreeMap<Sid, usize>,
     /// Sids for which a close_res `OK` came.
     pub(crate) closed: BTreeSet<Sid>,
@@ -65,6 +67,20 @@ pub(crate) enum StatusOwner {
 }
 
 impl Books {
+    /// An init_req goes: it waits for the earlier ones (INIT-14).
+    pub(crate) fn init_asked(&mut self, name: String) {
+        if self.inits.is_empty() {
+            self.init_turn = Some(Instant::now());
+        }
+        self.inits.push_back(name);
+    }
+
+    /// An init_res has come: for the oldest init_req, if any waits.
+    pub(crate) fn init_answered(&mut self) -> Option<String> {
+        self.init_turn = Some(Instant::now());
+        self.inits.pop_front()
+    }
+
     pub(crate) fn asked(&mut self, sid: Sid, query: Query) {
         self.status.entry(sid).or_default().push_back(query);
     }

@@ -147,7 +147,7 @@ impl Play {
         match message.kind {
             Kind::StatusReq => conn.books.asked(sid, Query::Drawn),
             Kind::MsgReq => conn.books.said(sid, crafted.text.as_deref().unwrap_or_default()),
-            Kind::InitReq => conn.books.inits.push_back(name),
+            Kind::InitReq => conn.books.init_asked(name),
             Kind::CloseReq => conn.books.asked_to_close(sid),
             Kind::InviteRes => {
                 // INIT-08: the first decision counts, and only on the connection that got the invitation.

@@ -301,7 +301,7 @@ impl Play {
                 }
                 self.check_decided(number, heard);
             }
-            Kind::InitRes => match conn.books.inits.pop_front() {
+            Kind::InitRes => match conn.books.init_answered() {
                 Some(name) => heard.about = Some(name),
                 None => {
                     if self.answers_violation(number, "init_res") {
@@ -513,6 +513,11 @@ impl Play {
 
     /// When the frame can have been sent at the earliest.
     fn cause_of(&self, number: usize, heard: &Heard) -> Instant {
+        if heard.kind == Kind::InviteReq {
+            // The time of all the invited runs from the turn of the init, whenever their invitations leave.
+            let creators = self.conns.iter().filter(|conn| conn.uid == heard.header.uid);
+            return creators.filter_map(|conn| conn.books.init_turn).max().unwrap_or(self.last_act);
+        }
         let made = heard.about.as_ref().and_then(|text| self.texts.get(text)).map(|text| text.at);
         let login = self.conns.get(number).and_then(|conn| conn.logged_in_at);
         // A line that was held back (MSG-20) came with the answer to the one before it.

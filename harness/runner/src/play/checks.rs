@@ -47,6 +47,7 @@ impl Play {
                 self.wait_for_timer_of(thread).await?;
                 self.settle().await?;
                 self.last_act = Instant::now();
+                self.drop_optional(&leaf.conn);
                 self.log_in_again(leaf).await?;
             }
             NoteKind::Connects => {

@@ -238,7 +238,7 @@ impl Play {
         let creator = self.connection(&session.creator).await?;
         let uids: String = invited.iter().filter_map(|n| self.uid_of(n)).map(|uid| format!("{uid}\n")).collect();
         if let Some(conn) = self.conns.get_mut(creator) {
-            conn.books.inits.push_back(name.to_owned());
+            conn.books.init_asked(name.to_owned());
         }
         self.last_act = Instant::now();
         self.say(creator, Kind::InitReq, Sid::NONE, uids.as_bytes());

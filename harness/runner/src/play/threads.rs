@@ -89,6 +89,15 @@ impl Play {
         self.expectations.iter().enumerate().filter(|(_, e)| ready(e)).map(|(n, _)| n).collect()
     }
 
+    /// What might have come on a connection that is over does not come on the next one.
+    pub(crate) fn drop_optional(&mut self, conn: &str) {
+        for other in self.expectations.iter_mut().filter(|e| e.optional && e.leaf.conn == conn) {
+            if other.state == State::Waiting {
+                other.state = State::Dropped;
+            }
+        }
+    }
+
     /// The expectation that has waited longest.
     pub(crate) fn oldest_waiting(&self) -> Option<&Expectation> {
         self.expectations.iter().find(|e| e.state == State::Waiting && !e.optional)
