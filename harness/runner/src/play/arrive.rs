@@ -486,7 +486,7 @@ impl Play {
     }
 
     /// Opaque lines may be equal; then they tell nothing of their recipient.
-    fn lines_differ(&self, text: &str) -> bool {
+    pub(crate) fn lines_differ(&self, text: &str) -> bool {
         let Some(known) = self.texts.get(text) else { return false };
         let elsewhere = self.texts.iter().filter(|(t, _)| *t != text).flat_map(|(_, k)| k.lines.values());
         let all: Vec<&String> = known.lines.values().chain(elsewhere).collect();

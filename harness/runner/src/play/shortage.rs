@@ -42,8 +42,8 @@ impl Play {
 
     /// Whether a recipient has got a line of the message that this answers: then it was not refused as a whole (PAY-07).
     fn was_delivered(&self, heard: &Heard) -> bool {
-        let text = heard.about.as_ref().filter(|_| heard.kind == Kind::MsgRes).and_then(|text| self.texts.get(text));
-        let Some(text) = text else { return false };
+        let name = heard.about.as_ref().filter(|name| heard.kind == Kind::MsgRes && self.lines_differ(name));
+        let Some(text) = name.and_then(|name| self.texts.get(name)) else { return false };
         let has_come = |conn: &super::world::Conn| {
             text.lines.get(&conn.user).is_some_and(|line| conn.books.heard.iter().any(|(_, other)| other == line))
         };
