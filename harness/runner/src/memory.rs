@@ -22,8 +22,8 @@ struct Inner {
     in_order: HashMap<usize, BTreeSet<Sid>>,
     /// Sids of sessions that an earlier case or run left behind: what is heard of them does not count.
     leftovers: HashSet<(usize, Sid)>,
-    /// Digests of the server's key shares (LOGIN-05).
-    shares: HashSet<[u8; 32]>,
+    /// Key shares of both sides and keys of envelopes, in pieces of 8 bytes (LOGIN-05, MSG-15).
+    secrets: HashSet<[u8; 8]>,
 }
 
 impl RunMemory {
@@ -59,9 +59,11 @@ impl RunMemory {
         self.with(|inner| inner.leftovers.contains(&(instance, sid)))
     }
 
-    /// Notes a key share; false if it was seen before.
-    pub(crate) fn fresh_share(&self, digest: [u8; 32]) -> bool {
-        self.with(|inner| inner.shares.insert(digest))
+    /// Notes a key share or the key of an envelope; false if it, or 8 bytes of it, were in one before, whoever made that:
+    /// two random ones have as much in common once in a billion runs.
+    pub(crate) fn fresh_secret(&self, secret: &[u8]) -> bool {
+        let (pieces, _) = secret.as_chunks::<8>();
+        self.with(|inner| pieces.iter().fold(true, |fresh, piece| inner.secrets.insert(*piece) && fresh))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {

@@ -134,11 +134,12 @@ impl Host {
         match self.open_line(sid, self.me, recipient, uid, line) {
             Ok((cek, found)) if found == text => {
                 self.canaries.secret("a cek", &cek);
-                if self.stage.memory.fresh_share(self.stage.provider.sha256(&[b"cek", &cek])) {
+                if self.stage.memory.fresh_secret(&cek) {
                     Ok(())
                 } else {
                     let expected = "a fresh cek for every envelope";
-                    Err(self.breach(&["MSG-15"], expected, format!("line {n} with a cek that was used before")))
+                    let got = format!("line {n} with a cek of which 8 bytes or more were in a key before");
+                    Err(self.breach(&["MSG-15"], expected, got))
                 }
             }
             Ok((_, found)) => {

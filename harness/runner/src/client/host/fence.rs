@@ -25,6 +25,9 @@ const SOON: Duration = Duration::from_millis(150);
 /// How long after a fence an answer may take that the client sends by itself.
 const AFTER_A_FENCE: Duration = Duration::from_secs(1);
 
+/// How soon a client does what it has left undone when a further frame comes. Later it may have done it without that.
+const MOVED: Duration = Duration::from_millis(200);
+
 /// Numbers of a connection that are left alone: a fence uses some.
 const LAST_NUMBERS: u16 = 64;
 
@@ -124,7 +127,7 @@ impl Host {
         }
         self.say(Kind::StatusReq, Sid::NONE, Uid::SERVER, b"");
         let moved = |host: &Self| done(host) || host.heard_bytes > before;
-        if self.wait_for(&moved, AFTER_A_FENCE.min(self.stage.patience)).await? {
+        if self.wait_for(&moved, MOVED.min(self.stage.patience)).await? {
             let expected = "every frame is acted on when it has come, also if it came together with another";
             return Err(self.finding(&["MTP-16"], expected, "it is acted on only when a further frame comes"));
         }

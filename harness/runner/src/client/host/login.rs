@@ -78,8 +78,9 @@ impl Host {
                 return Err(self.breach(&["LOGIN-02"], expected, "an etk that does not open"));
             }
         };
-        if !self.stage.memory.fresh_share(self.stage.provider.sha256(&[&tk])) {
-            return Err(self.breach(&["LOGIN-05"], "a fresh tk for every connection", "a tk that was used before"));
+        if !self.stage.memory.fresh_secret(&tk) {
+            let got = "a tk of which 8 bytes or more were in a key before";
+            return Err(self.breach(&["LOGIN-05"], "a fresh tk for every connection", got));
         }
         self.canaries.secret("tk", &tk);
         let (incoming, outgoing) = schedule::login(self.stage.provider, &tk);
@@ -118,6 +119,7 @@ impl Host {
     fn respond(&mut self) -> Result<(), Stop> {
         let mut sk = vec![0; 32];
         self.rng.fill_bytes(&mut sk);
+        let _fresh = self.stage.memory.fresh_secret(&sk);
         let Some(identity) = self.users.get(&self.role).cloned() else { return Ok(()) };
         let etk = identity.public(self.stage.provider).oaep_encrypt(&mut self.rng, &sk);
         let Some(conn) = self.conns.last_mut() else { return Ok(()) };
