@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use mpchat_peer::kit::{Kit, KitError};
 use mpchat_proto::crypto::{PrivateKey, Provider, PublicKey};
 use mpchat_proto::ids::Uid;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// A user of the kit.
 pub(crate) struct Identity {
@@ -33,6 +33,10 @@ pub(crate) struct Pool {
     free: Mutex<VecDeque<Arc<Identity>>>,
     permits: Arc<Semaphore>,
     size: usize,
+    /// Whether there are users whose uid begins with 00. They are kept for the cases that need one.
+    any_led_by_zero: bool,
+    /// Users were given back.
+    returned: Notify,
 }
 
 /// Users lent to a case.
@@ -50,32 +54,60 @@ impl Pool {
         };
         let free: VecDeque<_> = kit.cast().iter().filter_map(user).collect();
         let size = free.len();
-        Arc::new(Self { free: Mutex::new(free), permits: Arc::new(Semaphore::new(size)), size })
+        let any_led_by_zero = free.iter().any(|user| is_led_by_zero(user));
+        let permits = Arc::new(Semaphore::new(size));
+        Arc::new(Self { free: Mutex::new(free), permits, size, any_led_by_zero, returned: Notify::new() })
     }
 
     /// Waits until `n` users are free; none if the kit never has so many. At `led_by_zero` is one whose uid begins with 00, if
-    /// one is free.
+    /// the kit has any.
     pub(crate) async fn lend(self: &Arc<Self>, n: usize, led_by_zero: Option<usize>) -> Option<Lent> {
         if n > self.size {
             return None;
         }
-        let permits = Arc::clone(&self.permits).acquire_many_owned(u32::try_from(n).ok()?).await.ok()?;
-        let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let taken = n.min(free.len());
-        if let Some(place) = led_by_zero.filter(|place| *place < taken)
-            && let Some(found) = free.iter().position(|user| user.uid.to_string().starts_with("00"))
-        {
-            free.swap(place, found);
+        let led_by_zero = led_by_zero.filter(|place| self.any_led_by_zero && *place < n);
+        loop {
+            let returned = self.returned.notified();
+            let permits = Arc::clone(&self.permits).acquire_many_owned(u32::try_from(n).ok()?).await.ok()?;
+            if let Some(users) = self.take(n, led_by_zero) {
+                return Some(Lent { users, pool: Arc::clone(self), _permits: permits });
+            }
+            drop(permits);
+            returned.await;
         }
-        let users = free.drain(..taken).collect();
-        drop(free);
-        Some(Lent { users, pool: Arc::clone(self), _permits: permits })
     }
+
+    /// Takes `n` users out; none if one that is led by zero is needed, and none is free.
+    fn take(&self, n: usize, led_by_zero: Option<usize>) -> Option<Vec<Arc<Identity>>> {
+        let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let wanted = match led_by_zero {
+            Some(_) => Some(free.iter().position(|user| is_led_by_zero(user)).and_then(|place| free.remove(place))?),
+            None => None,
+        };
+        let rest = n - usize::from(wanted.is_some());
+        let (kept, mut others): (VecDeque<_>, VecDeque<_>) = free.drain(..).partition(|user| is_led_by_zero(user));
+        let mut users: Vec<_> = others.drain(..rest.min(others.len())).collect();
+        *free = kept;
+        let missing = rest - users.len();
+        users.extend(free.drain(..missing));
+        free.extend(others);
+        if let (Some(place), Some(user)) = (led_by_zero, wanted) {
+            users.insert(place, user);
+        }
+        Some(users)
+    }
+}
+
+/// Of whose uid text the first digits can be left out, and the number stays the same.
+fn is_led_by_zero(user: &Identity) -> bool {
+    user.uid.to_string().starts_with("00")
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut free = self.pool.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         free.extend(self.users.drain(..));
+        drop(free);
+        self.pool.returned.notify_waiters();
     }
 }
