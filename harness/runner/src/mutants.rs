@@ -133,7 +133,7 @@ impl Mutant {
 
 /// Whether a case is played against a fault: one that uses up sequence numbers only if it is about the rule.
 pub fn meets(case: &PlannedCase, fault: Quirk) -> bool {
-    !case.exhausts || case.covers().iter().any(|rule| Some(rule.as_str()) == fault.rule())
+    !case.exhausts || case.scenario.front.covers.iter().any(|rule| Some(rule.as_str()) == fault.rule())
 }
 
 /// Runs each fault's cases against it, `side_by_side` at a time; each result goes to `done` as soon as it is there.
