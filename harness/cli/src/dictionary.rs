@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use mpchat_model::{KillMatrix, Results, Verdict};
+use mpchat_model::{KillMatrix, Results, RuleId, Verdict};
 
 static SERVER: &str = include_str!("../../../reports/baseline/kill-matrix-server.json");
 static CLIENT: &str = include_str!("../../../reports/baseline/kill-matrix-client.json");
@@ -36,7 +36,8 @@ pub(crate) fn likeness(results: &Results) -> Option<String> {
         return None;
     }
     let run = ids(&|verdict| verdict != Verdict::Skipped && verdict != Verdict::Inconclusive);
-    let like = matrix(&results.target.role)?.nearest(&run, &failing)?;
+    let broken: BTreeSet<&RuleId> = results.cases.iter().flat_map(|case| &case.violates).collect();
+    let like = matrix(&results.target.role)?.nearest(&run, &failing, &broken)?;
     let rows = like.rows.iter().take(MOST);
     let words: Vec<String> = rows.map(|row| format!("{} ({}, {})", row.text, row.id, row.rule)).collect();
     Some(format!("{}: that explains {} of {} failing cases", words.join(", or "), like.explained, failing.len()))

@@ -51,9 +51,15 @@ const LEAST: f64 = 0.5;
 
 impl KillMatrix {
     /// The fault whose cases are most like the failing ones, of those that were run: the share of what both have in what
-    /// either has (Jaccard), at least a half. Only cases that the matrix knows count.
+    /// either has (Jaccard), at least a half. Only cases that the matrix knows count, and only faults of a rule that is
+    /// `broken`: in a small run, a fault that breaks everything would explain anything.
     #[must_use]
-    pub fn nearest(&self, run: &BTreeSet<&str>, failing: &BTreeSet<&str>) -> Option<Likeness<'_>> {
+    pub fn nearest(
+        &self,
+        run: &BTreeSet<&str>,
+        failing: &BTreeSet<&str>,
+        broken: &BTreeSet<&RuleId>,
+    ) -> Option<Likeness<'_>> {
         let places = |ids: &BTreeSet<&str>| -> BTreeSet<usize> {
             self.cases.iter().enumerate().filter(|(_, id)| ids.contains(id.as_str())).map(|(n, _)| n).collect()
         };
@@ -67,7 +73,8 @@ impl KillMatrix {
             let common = caught.intersection(&failing).count();
             (common as f64 / caught.union(&failing).count() as f64, common)
         };
-        let all: Vec<((f64, usize), &MatrixRow)> = self.faults.iter().map(|row| (likeness(row), row)).collect();
+        let faults = self.faults.iter().filter(|row| broken.contains(&row.rule));
+        let all: Vec<((f64, usize), &MatrixRow)> = faults.map(|row| (likeness(row), row)).collect();
         let best = all.iter().map(|((share, _), _)| *share).max_by(f64::total_cmp)?;
         let rows: Vec<_> = all.iter().filter(|((share, _), _)| share.total_cmp(&best).is_eq()).collect();
         let explained = rows.first().map(|((_, explained), _)| *explained)?;
@@ -98,17 +105,21 @@ mod tests {
     #[test]
     fn the_nearest_fault_is_the_one_with_the_same_cases() {
         let matrix = matrix();
-        let of = |run: &[&str], failing: &[&str]| {
-            let like = matrix.nearest(&run.iter().copied().collect(), &failing.iter().copied().collect());
+        let of = |run: &[&str], failing: &[&str], broken: &[&str]| {
+            let rules: Vec<RuleId> = broken.iter().map(|rule| rule.parse().expect("a rule id")).collect();
+            let (run, failing) = (run.iter().copied().collect(), failing.iter().copied().collect());
+            let like = matrix.nearest(&run, &failing, &rules.iter().collect());
             like.map(|like| (like.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>().join(" "), like.explained))
         };
-        let nearest = |failing: &[&str]| of(&["a", "b", "c", "d"], failing);
+        let nearest = |failing: &[&str]| of(&["a", "b", "c", "d"], failing, &["MTP-08", "MSG-03"]);
         assert_eq!(nearest(&["a", "b"]), Some(("narrow".to_owned(), 2)));
         assert_eq!(nearest(&["a", "b", "d"]), Some(("wide".to_owned(), 3)));
         assert_eq!(nearest(&["b", "unknown"]), Some(("narrow".to_owned(), 1)));
         assert_eq!(nearest(&["d"]), None);
         assert_eq!(nearest(&[]), None);
         // Of a run of two cases, both say the same.
-        assert_eq!(of(&["c", "d"], &["c", "d"]), Some(("wide".to_owned(), 2)));
+        assert_eq!(of(&["c", "d"], &["c", "d"], &["MSG-03"]), Some(("wide".to_owned(), 2)));
+        // Nor does a fault of another rule explain what fails.
+        assert_eq!(of(&["c", "d"], &["c", "d"], &["MTP-08"]), None);
     }
 }
