@@ -13,6 +13,9 @@ use crate::text::{one_line, shortened, visible};
 /// Without a progress bar, a line after so many cases.
 const PROGRESS_EVERY: usize = 200;
 
+/// How many rules that a run did not touch are named: a run of few cases leaves out most of them.
+const NAMED: usize = 20;
+
 /// The most characters of one value that are shown: a frame's payload may have 64 KiB.
 const MOST: usize = 2000;
 
@@ -111,7 +114,10 @@ impl<'a, W: Write> Terminal<'a, W> {
             (RuleVerdict::Unjudged, "unjudged"),
         ] {
             let rules = facts::list(results, verdict);
-            if !rules.is_empty() {
+            let number = results.rules.iter().filter(|rule| rule.verdict == verdict).count();
+            if verdict == RuleVerdict::Untested && number > NAMED {
+                writeln!(self.out, "{title}: {number} rules, which no case of this run is about")?;
+            } else if !rules.is_empty() {
                 writeln!(self.out, "{title}: {rules}")?;
             }
         }
