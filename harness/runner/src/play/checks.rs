@@ -351,9 +351,11 @@ impl Play {
         if found.is_empty() {
             found.extend(rules(blame::missing(&leaf)));
         }
-        // Whether what is stored survives a restart is a SHOULD; what comes of it, and in which order, is not.
+        // Whether what is stored survives a restart is a SHOULD; what comes of it, and in which order, is not: then
+        // something else has come, and waits for its turn.
         if let [.., last] = found.as_slice()
             && last.as_str() == "MSG-19"
+            && held.is_empty()
         {
             found = vec![last.clone()];
         }
