@@ -31,7 +31,7 @@ pub(crate) struct Books {
     /// Texts of msg_req frames that wait for their msg_res, by sid, oldest first.
     texts: BTreeMap<Sid, VecDeque<String>>,
     /// Names of sessions whose init_req waits, oldest first.
-    pub(crate) inits: VecDeque<String>,
+    inits: VecDeque<String>,
     /// When the turn of the first of them has come at the earliest (INIT-14).
     pub(crate) init_turn: Option<Instant>,
     closes: BTreeMap<Sid, usize>,

@@ -8,14 +8,25 @@ const WAYS: usize = 64;
 /// A diagram with the harness's choices made: the labels taken, and the items that remain.
 type Way = (Vec<String>, Vec<Item>);
 
+/// What is taken of each choice.
+#[derive(Clone, Copy)]
+enum Take {
+    All,
+    First,
+    Last,
+}
+
 /// Every way through a diagram, as far as the harness decides it. Where these are more than [`WAYS`]: the one that takes
 /// each first branch, and the one that takes each last branch and no `opt`.
 pub(crate) fn made(items: &[Item], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<Way> {
     if count(items, harness_decides) <= WAYS {
-        return choose(items, harness_decides);
+        return choose(items, Take::All, harness_decides);
     }
-    let way = |end: End| (vec![end.word().to_owned()], end.of(items, harness_decides));
-    vec![way(End::First), way(End::Last)]
+    let only = |take: Take, label: &str| {
+        let ways = choose(items, take, harness_decides);
+        ways.into_iter().map(|(_, body)| (vec![label.to_owned()], body)).collect::<Vec<Way>>()
+    };
+    [only(Take::First, "first"), only(Take::Last, "last")].concat()
 }
 
 /// How many ways there are.
@@ -34,59 +45,32 @@ fn count(items: &[Item], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> u
     items.iter().fold(1, |product, item| product.saturating_mul(ways(item)))
 }
 
-/// One of the two ways that are taken through a diagram with too many.
-#[derive(Clone, Copy)]
-enum End {
-    First,
-    Last,
-}
-
-impl End {
-    fn word(self) -> &'static str {
+impl Take {
+    fn of(self, mut ways: Vec<Way>) -> Vec<Way> {
         match self {
-            Self::First => "first",
-            Self::Last => "last",
+            Self::All => {}
+            Self::First => ways.truncate(1),
+            Self::Last => drop(ways.drain(..ways.len().saturating_sub(1))),
         }
-    }
-
-    fn of(self, items: &[Item], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<Item> {
-        let of = |items: &[Item]| self.of(items, harness_decides);
-        let inside = |branches: &[Branch]| -> Vec<Branch> {
-            branches.iter().map(|b| Branch { label: b.label.clone(), items: of(&b.items) }).collect()
-        };
-        let chosen = |item: &Item| match item {
-            Item::Alt(branches) if harness_decides(branches.first()) => match self {
-                Self::First => branches.first(),
-                Self::Last => branches.last(),
-            }
-            .map(|branch| of(&branch.items))
-            .unwrap_or_default(),
-            Item::Opt(branch) if harness_decides(Some(branch)) => match self {
-                Self::First => of(&branch.items),
-                Self::Last => Vec::new(),
-            },
-            Item::Alt(branches) => vec![Item::Alt(inside(branches))],
-            Item::Par(branches) => vec![Item::Par(inside(branches))],
-            other => vec![other.clone()],
-        };
-        items.iter().flat_map(chosen).collect()
+        ways
     }
 }
 
 /// Makes every choice that is the harness's: the labels taken, and the items that remain.
-fn choose(items: &[Item], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<Way> {
-    let choose = |items: &[Item]| choose(items, harness_decides);
-    let blocks = |branches: &[Branch]| blocks(branches, harness_decides);
+fn choose(items: &[Item], take: Take, harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<Way> {
+    let choose = |items: &[Item]| choose(items, take, harness_decides);
+    let blocks = |branches: &[Branch]| blocks(branches, take, harness_decides);
     let mut all = vec![(Vec::new(), Vec::new())];
     for item in items {
         let ways: Vec<Way> = match item {
             Item::Alt(branches) if harness_decides(branches.first()) => {
-                branches.iter().enumerate().flat_map(|(n, b)| prefixed(&label(b, n), choose(&b.items))).collect()
+                let branches = branches.iter().enumerate();
+                take.of(branches.flat_map(|(n, b)| prefixed(&label(b, n), choose(&b.items))).collect())
             }
             Item::Opt(branch) if harness_decides(Some(branch)) => {
                 let mut ways = prefixed(&label(branch, 0), choose(&branch.items));
                 ways.push((vec!["without".to_owned()], Vec::new()));
-                ways
+                take.of(ways)
             }
             Item::Alt(branches) => blocks(branches).into_iter().map(|(l, b)| (l, vec![Item::Alt(b)])).collect(),
             Item::Par(branches) => blocks(branches).into_iter().map(|(l, b)| (l, vec![Item::Par(b)])).collect(),
@@ -108,10 +92,14 @@ fn prefixed(label: &str, ways: Vec<Way>) -> Vec<Way> {
     ways.into_iter().map(|(labels, body)| ([vec![label.to_owned()], labels].concat(), body)).collect()
 }
 
-fn blocks(branches: &[Branch], harness_decides: &dyn Fn(Option<&Branch>) -> bool) -> Vec<(Vec<String>, Vec<Branch>)> {
+fn blocks(
+    branches: &[Branch],
+    take: Take,
+    harness_decides: &dyn Fn(Option<&Branch>) -> bool,
+) -> Vec<(Vec<String>, Vec<Branch>)> {
     let mut all = vec![(Vec::new(), Vec::new())];
     for branch in branches {
-        let ways = choose(&branch.items, harness_decides);
+        let ways = choose(&branch.items, take, harness_decides);
         all = all
             .into_iter()
             .flat_map(|(labels, done): (Vec<String>, Vec<Branch>)| {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mpchat_model::Evidence;
-use mpchat_script::ast::Timer;
+use mpchat_script::ast::{Kind, Timer};
 
 use crate::program::Leaf;
 use crate::stop::Stop;
 
 use super::Play;
+use super::world::Heard;
 
 /// What may make a timer look early: clocks are rounded, and a server starts its timer when it queues a frame, which a
 /// busy machine writes a little later.
@@ -75,5 +76,38 @@ impl Play {
             return open.filter(|c| !c.logged_in).map(|c| (c.opened, c.connected)).max_by_key(|(o, _)| *o);
         }
         open.filter_map(|c| c.starts.get(&timer).copied()).max_by_key(|(_, latest)| *latest)
+    }
+
+    /// Notes when a timer of the target may have started.
+    pub(super) fn note_timers(&mut self, number: usize, heard: &Heard) {
+        let (earliest, latest) = (self.cause_of(number, heard), heard.at);
+        let Some(conn) = self.conns.get_mut(number) else { return };
+        match heard.kind {
+            Kind::InviteReq => {
+                conn.starts.insert(Timer::Invite, (earliest, latest));
+            }
+            Kind::MsgReq => {
+                let waiting: usize = conn.books.lines.values().map(std::collections::VecDeque::len).sum();
+                if waiting == 1 {
+                    conn.starts.insert(Timer::Answer, (earliest, latest));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// When the frame can have been sent at the earliest.
+    fn cause_of(&self, number: usize, heard: &Heard) -> Instant {
+        if heard.kind == Kind::InviteReq {
+            // The time of all the invited runs from the turn of the init, whenever their invitations leave.
+            let creators = self.conns.iter().filter(|conn| conn.uid == heard.header.uid);
+            return creators.filter_map(|conn| conn.books.init_turn).max().unwrap_or(self.last_act);
+        }
+        let made = heard.about.as_ref().and_then(|text| self.texts.get(text)).map(|text| text.at);
+        let login = self.conns.get(number).and_then(|conn| conn.logged_in_at);
+        // A line that was held back (MSG-20) came with the answer to the one before it.
+        let answers = self.texts.values().flat_map(|text| text.answered.values());
+        let answer = answers.filter(|(on, _)| *on == number).map(|(_, at)| *at).max();
+        made.and_then(|made| [Some(made), login, answer].into_iter().flatten().max()).unwrap_or(self.last_act)
     }
 }

@@ -22,17 +22,13 @@ impl Client {
                 }
                 let newest = self.broken.invitations.last().copied();
                 let sid = if fault == Quirk::NewestAnswered { newest.unwrap_or(*sid) } else { *sid };
-                if fault == Quirk::MindChanges
-                    && let Some(session) = self.memory.sessions.get_mut(&sid)
-                    && session.invitation == Invitation::Answered
-                {
-                    session.invitation = Invitation::Open;
-                }
-                if fault == Quirk::KeepsInvitations
-                    && self.broken.invitations.contains(&sid)
-                    && !self.broken.choices.contains_key(&sid)
-                    && let Some(session) = self.memory.sessions.get_mut(&sid)
-                {
+                let is_answered = self.broken.choices.contains_key(&sid);
+                let is_open_again = match fault {
+                    Quirk::MindChanges => is_answered,
+                    Quirk::KeepsInvitations => !is_answered && self.broken.invitations.contains(&sid),
+                    _ => false,
+                };
+                if is_open_again && let Some(session) = self.memory.sessions.get_mut(&sid) {
                     session.invitation = Invitation::Open;
                 }
                 let reopens = fault == Quirk::AnswersClosedInvite;

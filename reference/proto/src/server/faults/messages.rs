@@ -392,8 +392,8 @@ impl Server {
     /// Takes out of a user's mailbox what was not sent on its connection, until something new comes for it.
     pub(super) fn withhold_held(&mut self, uid: Uid) {
         let Some(mailbox) = self.mailboxes.get_mut(&uid) else { return };
-        let held: Vec<_> = mailbox.lines.iter().filter(|(_, line)| line.sent_at.is_none()).collect();
-        let held: Vec<_> = held.into_iter().map(|(number, line)| (*number, line.clone())).collect();
+        let unsent = mailbox.lines.iter().filter(|(_, line)| line.sent_at.is_none());
+        let held: Vec<_> = unsent.map(|(number, line)| (*number, line.clone())).collect();
         for (number, line) in held {
             mailbox.forget(number, line.sid);
             self.broken.withheld.entry(uid).or_default().put(number, line);
