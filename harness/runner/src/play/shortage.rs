@@ -50,17 +50,20 @@ impl Play {
         self.conns.iter().any(has_come)
     }
 
-    /// Whether a line that does not come is of an author who could not have heard a refusal, or has heard one in the place of
-    /// an error text that the diagram shows; or an invitation of an init that has failed already, as the diagram shows it to
+    /// Whether a line that does not come is of an author who could not have heard a refusal, hears one only after the msg_res
+    /// of an earlier text (MSG-11), or has heard one in the place of an error text that the diagram shows; or an invitation of an init that has failed already, as the diagram shows it to
     /// fail later.
     pub(crate) fn may_be_refused_unseen(&self, leaf: &Leaf) -> bool {
         let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return false };
         if message.kind == Kind::InviteReq {
             return self.sessions.get(&self.session_of_line(message)).is_some_and(|s| s.over && s.sid.is_none());
         }
-        let Some(text) = self.text_of_line(message) else { return false };
-        let left = |conn: &super::world::Conn| conn.user == text.author && (conn.fin_sent || conn.ended.is_some());
-        message.kind == Kind::MsgReq && (text.failed || self.conns.iter().any(left))
+        let Some((key, text)) = self.text_of_line(message) else { return false };
+        let cannot_hear = |conn: &super::world::Conn| {
+            conn.fin_sent || conn.ended.is_some() || conn.books.waits_behind_another(|other| other == key)
+        };
+        let unheard = self.conns.iter().any(|conn| conn.user == text.author && cannot_hear(conn));
+        message.kind == Kind::MsgReq && (text.failed || unheard)
     }
 
     /// Whether a refusal of this line, which its author cannot hear, would be a breach: so little is never refused, or the
@@ -73,12 +76,12 @@ impl Play {
     }
 
     /// The text of a msg_req line; of opaque lines, that of which this is one.
-    fn text_of_line(&self, message: &mpchat_script::ast::Message) -> Option<&super::world::Text> {
+    fn text_of_line(&self, message: &mpchat_script::ast::Message) -> Option<(&String, &super::world::Text)> {
         match &message.payload {
             Some(Payload::Lines(lines)) => {
-                self.texts.values().find(|text| text.lines.values().any(|line| lines.contains(line)))
+                self.texts.iter().find(|(_, text)| text.lines.values().any(|line| lines.contains(line)))
             }
-            payload => self.texts.get(&super::compare::text_of(payload.as_ref())),
+            payload => self.texts.get_key_value(&super::compare::text_of(payload.as_ref())),
         }
     }
 

@@ -24,22 +24,29 @@ impl Host {
             if matches!(self.conns.last().map(|conn| &conn.phase), Some(Phase::Asked(_))) {
                 self.nudge(&|host: &Self| host.is_online()).await?;
             }
-            let reached = self.conns.last().map(|conn| &conn.phase);
-            let got = match reached {
-                None => "no connection",
-                Some(Phase::Fresh) => "no login request",
+            if !self.has_begun_login() {
+                return Err(self.does_not_log_in());
+            }
+            let got = match self.conns.last().map(|conn| &conn.phase) {
+                None | Some(Phase::Fresh) => "no login request",
                 Some(Phase::Requested(_) | Phase::Responded(_)) => "no answer of ours was possible",
                 Some(Phase::Asked(_)) => "no step 4",
                 Some(Phase::Online(_)) => "no `online` event",
             };
-            return match reached {
-                None => {
-                    Err(Stop::Inconclusive(format!("the client does not connect within {:?}", self.stage.patience)))
-                }
-                _ => Err(self.finding(&["LOGIN-17", "LOGIN-01"], "a login that is completed", got)),
-            };
+            return Err(self.finding(&["LOGIN-17", "LOGIN-01"], "a login that is completed", got));
         }
         Ok(())
+    }
+
+    /// Whether it has sent step 1 since it was told to connect.
+    pub(super) fn has_begun_login(&self) -> bool {
+        self.may_connect == 0 && self.conns.last().is_some_and(|conn| !matches!(conn.phase, Phase::Fresh))
+    }
+
+    /// How soon a client begins is its own affair: nothing was proved.
+    pub(super) fn does_not_log_in(&self) -> Stop {
+        let what = if self.may_connect > 0 { "does not connect" } else { "sends no login request" };
+        Stop::Inconclusive(format!("the client {what} within {:?}", self.stage.patience))
     }
 
     /// Gives the command `connect`.

@@ -221,7 +221,8 @@ impl Host {
         };
         self.await_commanded().await?;
         self.at = Some(leaf.line.clone());
-        if message.kind == Kind::LoginReq && self.is_spent() {
+        let by_itself = self.is_spent();
+        if message.kind == Kind::LoginReq && by_itself {
             self.may_connect += 1;
             self.logs_in_undrawn = false;
         }
@@ -230,6 +231,9 @@ impl Host {
         let is_it = |seen: &Seen| is_line(seen, &message, sid);
         let came = |host: &Self| host.seen.iter().any(is_it) || host.in_until && host.is_spent();
         if !self.wait(came, false).await? {
+            if message.kind == Kind::LoginReq && !by_itself && !self.has_begun_login() {
+                return Err(self.does_not_log_in());
+            }
             let oldest = self.conns.last().map(|conn| conn.rules_of_oldest(sid));
             let rules = match (message.kind, oldest) {
                 (Kind::MsgRes, Some(rules)) => rules,
