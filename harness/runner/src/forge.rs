@@ -14,12 +14,23 @@ use crate::stop::Stop;
 pub(crate) trait Meanings {
     /// The uid of a user, a stranger, or `server`.
     fn uid(&self, name: &str) -> Option<Uid>;
-    /// The sid of a session, `none` or `unknown`.
-    fn sid(&self, name: &str) -> Option<Sid>;
+    /// The sid of a session of the diagram, once it has one.
+    fn session(&self, name: &str) -> Option<Sid>;
+    /// A sid that nobody has.
+    fn unknown_sid(&self) -> Sid;
     /// The last number that the sender used.
     fn last_number(&self) -> u16;
     /// The number that is due, if there is one.
     fn next_number(&self) -> Option<u16>;
+
+    /// The sid of a session, `none` or `unknown`.
+    fn sid(&self, name: &str) -> Option<Sid> {
+        match name {
+            "none" => Some(Sid::NONE),
+            "unknown" => Some(self.unknown_sid()),
+            _ => self.session(name),
+        }
+    }
 }
 
 /// `with FIELD VALUE` for the fields of the header: before sealing.

@@ -284,12 +284,12 @@ impl Meanings for OnConnection<'_> {
         self.play.uid_of(name)
     }
 
-    fn sid(&self, name: &str) -> Option<Sid> {
-        match name {
-            "none" => Some(Sid::NONE),
-            "unknown" => Some(self.play.unknown_sid),
-            _ => self.play.sessions.get(name).and_then(|s| s.sid),
-        }
+    fn session(&self, name: &str) -> Option<Sid> {
+        self.play.sessions.get(name).and_then(|s| s.sid)
+    }
+
+    fn unknown_sid(&self) -> Sid {
+        self.play.unknown_sid
     }
 
     fn last_number(&self) -> u16 {

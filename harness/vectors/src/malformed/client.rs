@@ -1,48 +1,39 @@
 //! A vector towards a client as the source of a scenario: the server sends, alice is the client under test.
 
-use std::fmt::Write as _;
-
 use mpchat_model::RuleId;
 
+use super::page::{Page, Writer};
 use super::scenario::{answer_text, message_text};
 use super::text::quoted;
 use super::{End, Payload, Phase, Piece, Reaction, Vector};
 
 /// The source of the scenario; its id is [`Vector::id`].
 pub(super) fn to_scenario(vector: &Vector) -> String {
-    let mut writer = Writer { vector, text: String::new(), depth: 1 };
-    writer.front();
+    let covers: Vec<&str> = vector.covers.iter().map(RuleId::as_str).collect();
+    let mut writer = ToClient { vector, page: Page::default() };
+    writer.page.front(vector, &covers, &setting(vector));
     writer.before();
     writer.send();
     writer.reactions();
-    writer.text
+    writer.page.text()
 }
 
-struct Writer<'a> {
-    vector: &'a Vector,
-    text: String,
-    depth: usize,
-}
-
-impl Writer<'_> {
-    fn front(&mut self) {
-        let vector = self.vector;
-        let covers: Vec<&str> = vector.covers.iter().map(RuleId::as_str).collect();
-        let (title, why) = (quoted(&vector.title), quoted(&vector.why));
-        let mut front = format!("---\ntitle: {title}\ncovers: [{}]\nwhy: {why}\n", covers.join(", "));
-        if matches!(vector.phase, Phase::InSession | Phase::Asked | Phase::Closing | Phase::Closed) {
-            let roster = if vector.roster.is_empty() { "alice bob".to_owned() } else { vector.roster.join(" ") };
-            let _infallible = writeln!(front, "sessions:\n  session: {roster}");
-        }
-        front.push_str("clients: [alice]\n");
-        if covers.first() == Some(&"MTP-17") {
-            // The header alone: whoever waits for the rest of the frame breaks a SHOULD.
-            front.push_str("level: should\n");
-        }
-        front.push_str("tags: [malformed]\n---\nsequenceDiagram\n");
-        self.text.push_str(&front);
+/// What is there when the diagram begins, and who is tested.
+fn setting(vector: &Vector) -> String {
+    let mut setting = String::new();
+    if matches!(vector.phase, Phase::InSession | Phase::Asked | Phase::Closing | Phase::Closed) {
+        let roster = if vector.roster.is_empty() { "alice bob".to_owned() } else { vector.roster.join(" ") };
+        setting = format!("sessions:\n  session: {roster}\n");
     }
+    setting + "clients: [alice]\n"
+}
 
+struct ToClient<'a> {
+    vector: &'a Vector,
+    page: Page,
+}
+
+impl ToClient<'_> {
     /// What leads to the phase.
     fn before(&mut self) {
         let lines: &[&str] = match self.vector.phase {
@@ -84,18 +75,29 @@ impl Writer<'_> {
         }
     }
 
-    fn reactions(&mut self) {
-        if let [only] = &self.vector.conforms[..] {
-            self.reaction(only);
-            return;
-        }
-        for (n, reaction) in self.vector.conforms.iter().enumerate() {
-            self.line(if n == 0 { "alt" } else { "else" });
-            self.depth += 1;
-            self.reaction(reaction);
-            self.depth -= 1;
-        }
-        self.line("end");
+    /// What shows that the frames changed nothing of what the phase is about.
+    fn after(&mut self) {
+        let lines: &[&str] = match self.vector.phase {
+            Phase::Pending => &["alice->>server: invite_res Accept in session"],
+            Phase::Inviting => {
+                &["bob->>server: invite_res Accept in session", "server->>alice: init_res OK in session"]
+            }
+            Phase::Asked => &["bob->>server: msg_res OK in session", "server->>alice: msg_res OK in session"],
+            Phase::Closing => &["server->>alice: close_res OK in session"],
+            Phase::InSession => &["alice->>server: msg_req \"still here\" in session"],
+            _ => &[],
+        };
+        lines.iter().for_each(|line| self.line(line));
+    }
+}
+
+impl<'a> Writer<'a> for ToClient<'a> {
+    fn vector(&self) -> &'a Vector {
+        self.vector
+    }
+
+    fn page(&mut self) -> &mut Page {
+        &mut self.page
     }
 
     fn reaction(&mut self, reaction: &Reaction) {
@@ -115,29 +117,5 @@ impl Writer<'_> {
         }
         self.line(&format!("Note over alice: is still served {rules}"));
         self.after();
-    }
-
-    /// What shows that the frames changed nothing of what the phase is about.
-    fn after(&mut self) {
-        let lines: &[&str] = match self.vector.phase {
-            Phase::Pending => &["alice->>server: invite_res Accept in session"],
-            Phase::Inviting => {
-                &["bob->>server: invite_res Accept in session", "server->>alice: init_res OK in session"]
-            }
-            Phase::Asked => &["bob->>server: msg_res OK in session", "server->>alice: msg_res OK in session"],
-            Phase::Closing => &["server->>alice: close_res OK in session"],
-            Phase::InSession => &["alice->>server: msg_req \"still here\" in session"],
-            _ => &[],
-        };
-        lines.iter().for_each(|line| self.line(line));
-    }
-
-    fn line(&mut self, line: &str) {
-        let _infallible = writeln!(self.text, "{:width$}{line}", "", width = 4 * self.depth);
-    }
-
-    fn rules(&self) -> String {
-        let rules: Vec<&str> = self.vector.covers.iter().map(RuleId::as_str).collect();
-        format!("[{}]", rules.join(", "))
     }
 }

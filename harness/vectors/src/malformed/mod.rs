@@ -6,6 +6,7 @@
 mod client;
 mod error;
 mod load;
+mod page;
 mod scenario;
 mod text;
 

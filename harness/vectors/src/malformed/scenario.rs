@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use mpchat_model::RuleId;
 
+use super::page::{Page, Writer};
 use super::text::quoted;
 use super::{Answer, Change, End, Field, Message, Payload, Phase, Piece, Reaction, Value, Vector};
 
@@ -16,48 +17,38 @@ pub fn to_scenario(vector: &Vector) -> String {
     if vector.receiver == super::Receiver::Client {
         return super::client::to_scenario(vector);
     }
-    let mut writer = Writer { vector, text: String::new(), depth: 1 };
-    writer.front();
+    let mut covers: Vec<&str> = vector.covers.iter().map(RuleId::as_str).collect();
+    if !covers.contains(&"MTP-18") {
+        covers.push("MTP-18");
+    }
+    let mut writer = ToServer { vector, page: Page::default() };
+    let setting = writer.setting();
+    writer.page.front(vector, &covers, &setting);
     writer.before();
     writer.send();
     writer.reactions();
-    writer.text
+    writer.page.text()
 }
 
-struct Writer<'a> {
+struct ToServer<'a> {
     vector: &'a Vector,
-    text: String,
-    depth: usize,
+    page: Page,
 }
 
-impl<'a> Writer<'a> {
-    fn front(&mut self) {
-        let vector = self.vector;
-        let mut covers: Vec<&str> = vector.covers.iter().map(RuleId::as_str).collect();
-        if !covers.contains(&"MTP-18") {
-            covers.push("MTP-18");
-        }
-        let mut front = format!(
-            "---\ntitle: {}\ncovers: [{}]\nwhy: {}\n",
-            quoted(&vector.title),
-            covers.join(", "),
-            quoted(&vector.why)
-        );
+impl<'a> ToServer<'a> {
+    /// Who is there when the diagram begins, and where.
+    fn setting(&self) -> String {
+        let mut setting = String::new();
         if self.speaks_of("stranger") {
-            front.push_str("cast:\n  stranger: unknown user\n");
+            setting.push_str("cast:\n  stranger: unknown user\n");
         }
         if self.session_exists() {
-            let _ = writeln!(front, "sessions:\n  session: {}", self.roster().join(" "));
+            setting += &format!("sessions:\n  session: {}\n", self.roster().join(" "));
         }
-        if vector.phase == Phase::Connected {
-            front.push_str("starts:\n  alice: offline\n");
+        if self.vector.phase == Phase::Connected {
+            setting.push_str("starts:\n  alice: offline\n");
         }
-        if covers.first() == Some(&"MTP-17") {
-            // The header alone: whoever waits for the rest of the frame breaks a SHOULD.
-            front.push_str("level: should\n");
-        }
-        front.push_str("tags: [malformed]\n---\nsequenceDiagram\n");
-        self.text.push_str(&front);
+        setting
     }
 
     /// What leads to the phase.
@@ -104,61 +95,6 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-    }
-
-    fn reactions(&mut self) {
-        if let [only] = &self.vector.conforms[..] {
-            self.reaction(only);
-            return;
-        }
-        for (n, reaction) in self.vector.conforms.iter().enumerate() {
-            self.line(if n == 0 { "alt" } else { "else" });
-            self.depth += 1;
-            self.reaction(reaction);
-            self.depth -= 1;
-        }
-        self.line("end");
-    }
-
-    fn reaction(&mut self, reaction: &Reaction) {
-        let rules = self.rules();
-        match reaction {
-            Reaction::Closes if self.vector.end.is_some() => {}
-            Reaction::Closes => self.line(&format!("server--xalice: closes {rules}")),
-            Reaction::Ignored => self.line(&format!("Note over alice: is still served {rules}")),
-            Reaction::Answers(answers) => {
-                // Answers to different requests have no order of their own (MTP-20).
-                let several = answers.len() > 1;
-                for (n, answer) in answers.iter().enumerate() {
-                    if several {
-                        self.line(if n == 0 { "par" } else { "and" });
-                        self.depth += 1;
-                    }
-                    self.line(&format!("server->>alice: {} {rules}", answer_text(answer)));
-                    self.depth -= usize::from(several);
-                }
-                if several {
-                    self.line("end");
-                }
-                self.line(&format!("Note over alice: is still served {rules}"));
-            }
-            Reaction::Delivered => {}
-            Reaction::Refusal => {
-                self.line(&format!("server->>bob: msg_res error in session {rules}"));
-                self.line(&format!("Note over alice: is still served {rules}"));
-            }
-        }
-        if self.vector.end == Some(End::Closes) {
-            self.line(&format!("alice--xserver: closes {rules}"));
-        }
-        if matches!(reaction, Reaction::Delivered) || self.vector.counts {
-            self.delivered(matches!(reaction, Reaction::Closes));
-        }
-        self.after(reaction);
-        for name in self.vector.hears_nothing.clone() {
-            self.line(&format!("Note over {name}: hears nothing {rules}"));
-        }
-        self.line("Note over bob: is still served [MTP-18]");
     }
 
     /// The others of the roster get the line and answer it.
@@ -228,15 +164,6 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn line(&mut self, line: &str) {
-        let _ = writeln!(self.text, "{:width$}{line}", "", width = 4 * self.depth);
-    }
-
-    fn rules(&self) -> String {
-        let rules: Vec<&str> = self.vector.covers.iter().map(RuleId::as_str).collect();
-        format!("[{}]", rules.join(", "))
-    }
-
     fn roster(&self) -> Vec<&'a str> {
         let given: Vec<&'a str> = self.vector.roster.iter().map(String::as_str).collect();
         match self.vector.phase {
@@ -277,6 +204,58 @@ impl<'a> Writer<'a> {
             });
             in_changes || matches!(&message.payload, Some(Payload::Names(names)) if names.iter().any(|n| n == word))
         })
+    }
+}
+
+impl<'a> Writer<'a> for ToServer<'a> {
+    fn vector(&self) -> &'a Vector {
+        self.vector
+    }
+
+    fn page(&mut self) -> &mut Page {
+        &mut self.page
+    }
+
+    fn reaction(&mut self, reaction: &Reaction) {
+        let rules = self.rules();
+        match reaction {
+            Reaction::Closes if self.vector.end.is_some() => {}
+            Reaction::Closes => self.line(&format!("server--xalice: closes {rules}")),
+            Reaction::Ignored => self.line(&format!("Note over alice: is still served {rules}")),
+            Reaction::Answers(answers) => {
+                // Answers to different requests have no order of their own (MTP-20).
+                let several = answers.len() > 1;
+                let answers = answers.iter().map(|answer| format!("server->>alice: {} {rules}", answer_text(answer)));
+                for (n, answer) in answers.enumerate() {
+                    if several {
+                        self.line(if n == 0 { "par" } else { "and" });
+                        self.inside(|writer| writer.line(&answer));
+                    } else {
+                        self.line(&answer);
+                    }
+                }
+                if several {
+                    self.line("end");
+                }
+                self.line(&format!("Note over alice: is still served {rules}"));
+            }
+            Reaction::Delivered => {}
+            Reaction::Refusal => {
+                self.line(&format!("server->>bob: msg_res error in session {rules}"));
+                self.line(&format!("Note over alice: is still served {rules}"));
+            }
+        }
+        if self.vector.end == Some(End::Closes) {
+            self.line(&format!("alice--xserver: closes {rules}"));
+        }
+        if matches!(reaction, Reaction::Delivered) || self.vector.counts {
+            self.delivered(matches!(reaction, Reaction::Closes));
+        }
+        self.after(reaction);
+        for name in self.vector.hears_nothing.clone() {
+            self.line(&format!("Note over {name}: hears nothing {rules}"));
+        }
+        self.line("Note over bob: is still served [MTP-18]");
     }
 }
 

@@ -255,12 +255,12 @@ impl Meanings for OnConnection<'_> {
         self.host.uid_of(name)
     }
 
-    fn sid(&self, name: &str) -> Option<Sid> {
-        match name {
-            "none" => Some(Sid::NONE),
-            "unknown" => Some(self.host.unknown_sid),
-            _ => self.host.sessions.get(name).and_then(|session| session.sid),
-        }
+    fn session(&self, name: &str) -> Option<Sid> {
+        self.host.sessions.get(name).and_then(|session| session.sid)
+    }
+
+    fn unknown_sid(&self) -> Sid {
+        self.host.unknown_sid
     }
 
     fn last_number(&self) -> u16 {
