@@ -314,6 +314,8 @@ pub enum Fault {
     SealedTo(String),
     /// `sealed anew`: the same text once more, in an envelope of its own.
     SealedAnew,
+    /// `sealed with WAY`: the cek is carried in another way, of [`crate::ENVELOPE_WAYS`].
+    SealedWith(String),
     /// `only N bytes`: the rest is never sent.
     Only(usize),
 }

@@ -30,5 +30,5 @@ pub use error::{Place, Problem, ScriptError};
 pub use mermaid::{MermaidLine, Seen, mermaid_lines};
 pub use parse::parse;
 pub use print::{PrintedItems, unparse};
-pub use statement::{ETK_WAYS, KEY_WAYS, in_braces, split_digits};
+pub use statement::{ENVELOPE_WAYS, ETK_WAYS, KEY_WAYS, in_braces, split_digits};
 pub use views::{DEFAULT_SESSION, Names, first_lines, names, names_of, sessions, sessions_of, walk};

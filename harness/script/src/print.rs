@@ -181,6 +181,7 @@ impl fmt::Display for Fault {
             Self::SealedBy(name) => write!(f, "sealed by {name}"),
             Self::SealedFor(name) => write!(f, "sealed for {name}"),
             Self::SealedTo(name) => write!(f, "sealed to {name}"),
+            Self::SealedWith(way) => write!(f, "sealed with {way}"),
             Self::SealedAnew => f.write_str("sealed anew"),
             Self::Only(bytes) => write!(f, "only {bytes} bytes"),
         }

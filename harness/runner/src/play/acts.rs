@@ -7,6 +7,7 @@ use mpchat_proto::ids::{Sid, Uid};
 use mpchat_script::ast::{Delivery, Ending, EndingKind, Fault, Field, Frame, Kind, Message, Timer, What};
 
 use crate::books::Query;
+use crate::forge;
 use crate::program::{Leaf, LeafKind};
 use crate::stop::Stop;
 
@@ -76,7 +77,7 @@ impl Play {
     /// Files a frame as sent and writes it.
     fn send(&mut self, number: usize, message: &Message, frame: &Frame, crafted: Crafted) {
         self.log_said(&frame.line.text, &crafted.bytes);
-        self.book(number, message, frame.faulty, &crafted);
+        self.book(number, message, frame.faulty && !forge::is_right(message), &crafted);
         let keep = frame.keep_as.clone();
         let Some(conn) = self.conns.get_mut(number) else { return };
         conn.dirty = true;

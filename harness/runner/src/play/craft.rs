@@ -148,8 +148,7 @@ impl Play {
 
     fn craft_etk(&mut self, message: &Message) -> Result<(Login, [u8; ETK_LEN]), Stop> {
         let way = with(message, Field::Etk).and_then(way_of).unwrap_or_default();
-        let mut tk = vec![0; forge::share_len(way)];
-        self.rng.fill_bytes(&mut tk);
+        let tk = forge::share(way, &mut self.rng);
         let login = Login::new(self.stage.provider, forge::read_leniently(way, &tk));
         let other = self.users.values().next().map(|somebody| somebody.public(self.stage.provider));
         let etk = forge::etk(way, &mut self.rng, &tk, &self.stage.server_key, other)?;

@@ -38,7 +38,11 @@ pub const ETK_WAYS: &[&str] = &[
     "sha1",
     "mgf1-sha1",
     "pkcs1",
+    "zero-led",
 ];
+
+/// The words for ways to carry the cek of an envelope; `zero-led` is right, and both begin with a zero byte.
+pub const ENVELOPE_WAYS: &[&str] = &["zero-led", "sha1", "mgf1-sha1", "pkcs1"];
 
 /// Reads a fault.
 pub(super) fn fault(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
@@ -58,7 +62,7 @@ pub(super) fn fault(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
         return Ok(Fault::After(field, value));
     }
     if cursor.take("sealed") {
-        let expected = "`in`, `by`, `for`, `to` or `anew`";
+        let expected = "`in`, `by`, `for`, `to`, `with` or `anew`";
         let (word, range) = cursor.word(expected)?;
         return match word {
             "in" => Ok(Fault::SealedIn(mentioned(cursor, "a session")?)),
@@ -66,6 +70,7 @@ pub(super) fn fault(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
             "for" => Ok(Fault::SealedFor(mentioned(cursor, "a user")?)),
             "to" => Ok(Fault::SealedTo(mentioned(cursor, "a user")?)),
             "anew" => Ok(Fault::SealedAnew),
+            "with" => envelope_way(cursor),
             _ => {
                 let problem = Problem::Unexpected { found: format!("`{word}`"), expected: expected.into() };
                 Err(Flaw::at(range, problem))
@@ -76,6 +81,15 @@ pub(super) fn fault(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
     let bytes = cursor.number(0, TIMES)?;
     cursor.expect("bytes", "`only N bytes`")?;
     Ok(Fault::Only(usize::try_from(bytes).unwrap_or_default()))
+}
+
+fn envelope_way(cursor: &mut Cursor<'_>) -> Result<Fault, Flaw> {
+    let expected = format!("a way to carry the content key: {}", ENVELOPE_WAYS.join(", "));
+    let (word, range) = cursor.word(&expected)?;
+    if ENVELOPE_WAYS.contains(&word) {
+        return Ok(Fault::SealedWith(word.to_owned()));
+    }
+    Err(Flaw::at(range, Problem::Unexpected { found: format!("`{word}`"), expected }))
 }
 
 fn field(cursor: &mut Cursor<'_>) -> Result<Field, Flaw> {
@@ -232,7 +246,7 @@ fn allowed(field: Field, moment: Moment) -> &'static str {
         (Field::Payload, Moment::Before) => "a string or 0x and pairs of hexadecimal digits",
         (Field::Etk, Moment::Before) => {
             "0x and pairs of digits, random, zero, short, short-filled, short-led, long, long-head, long-tail, other-key, \
-             sha1, mgf1-sha1 or pkcs1"
+             sha1, mgf1-sha1, pkcs1 or zero-led"
         }
         (Field::Etk, Moment::After) => "0x and pairs of hexadecimal digits, random or zero",
         (Field::Key, Moment::Before) => "random, zero, login, s2c, c2s or other-key",

@@ -13,7 +13,7 @@ use crate::limits::Budget;
 use crate::names::{MERMAID, is_name, is_reserved};
 
 pub(crate) use cursor::{Cursor, Next};
-pub use fault::{ETK_WAYS, KEY_WAYS, in_braces, split_digits};
+pub use fault::{ENVELOPE_WAYS, ETK_WAYS, KEY_WAYS, in_braces, split_digits};
 pub(crate) use note::VOCABULARY;
 
 /// All type words.

@@ -81,9 +81,24 @@ pub fn seal_with(
     recipient: Uid,
     text: impl AsRef<[u8]>,
 ) -> String {
+    let etk = to.oaep_encrypt(rng, cek.expose());
+    seal_under(provider, cek, &etk, sid, author, recipient, text)
+}
+
+/// [`seal_with`] with a cek that somebody has encrypted already, in whatever way: for envelopes with a flaw.
+#[must_use]
+pub fn seal_under(
+    provider: &dyn Provider,
+    cek: &Secret,
+    etk: &[u8; ETK_LEN],
+    sid: Sid,
+    author: Uid,
+    recipient: Uid,
+    text: impl AsRef<[u8]>,
+) -> String {
     let text = text.as_ref();
     let mut envelope = Vec::with_capacity(ETK_LEN + text.len() + MAC_LEN);
-    envelope.extend_from_slice(&to.oaep_encrypt(rng, cek.expose()));
+    envelope.extend_from_slice(etk);
     envelope.extend_from_slice(text);
     let tag = provider.aead(cek.expose()).seal(&NONCE, &aad(sid, author, recipient), &mut envelope[ETK_LEN..]);
     envelope.extend_from_slice(&tag);

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Host;
 use super::world::Answer;
 use crate::client::roles::text_key;
+use crate::forge;
 use crate::stop::Stop;
 
 impl Host {
@@ -20,6 +21,7 @@ impl Host {
                     | Fault::SealedFor(_)
                     | Fault::SealedTo(_)
                     | Fault::SealedAnew
+                    | Fault::SealedWith(_)
                     | Fault::SealedIn(_)
             )
         };
@@ -28,7 +30,7 @@ impl Host {
         }
         let (sid, uid) = self.header_of(message)?;
         let name = self.session_of_line(message);
-        let ok = message.payload != Some(Payload::Error) && crate::forge::with(message, Field::Payload).is_none();
+        let ok = message.payload != Some(Payload::Error) && forge::with(message, Field::Payload).is_none();
         match message.kind {
             Kind::InviteReq => {
                 self.owe_invited(sid, uid);
@@ -70,21 +72,23 @@ impl Host {
     /// MSG-06, MSG-14, MSG-18, PAY-08: how a line is answered, and whether it is shown.
     fn book_line(&mut self, message: &Message, sid: Sid, uid: Uid) -> Result<(), Stop> {
         let key = text_key(message);
-        let sealing = self.sealing.get(&key).is_some_and(|faults| !faults.is_empty());
         let own = self.texts.get(&key).map(|text| (text.session.clone(), text.author.clone()));
         let meant = own.is_some_and(|(session, author)| {
             self.sessions.get(&session).and_then(|s| s.sid) == Some(sid) && self.uid_of(&author) == Some(uid)
         });
         let opaque = matches!(message.payload, Some(Payload::Lines(_)));
-        let reshaped = crate::forge::with(message, Field::Payload).is_some();
+        let reshaped = forge::with(message, Field::Payload).is_some();
         let anew = message.faults.contains(&Fault::SealedAnew);
-        let sealed_wrong = message.faults.iter().any(|f| !matches!(f, Fault::With(..) | Fault::SealedAnew));
-        let good = meant && !sealing && !sealed_wrong && !opaque && !reshaped;
+        let faults = || self.sealing.get(&key).into_iter().flatten().chain(&message.faults);
+        let misdirected = |f: &Fault| !matches!(f, Fault::With(..) | Fault::SealedAnew | Fault::SealedWith(_));
+        let unreadable = |f: &Fault| matches!(f, Fault::SealedWith(way) if way != forge::ZERO_LED);
+        let unopenable = opaque || reshaped || faults().any(unreadable);
+        let good = meant && !faults().any(misdirected) && !unopenable;
         let again = !anew && self.shown.contains(&(sid, key.clone()));
         let answer = match (good, again) {
             (true, true) => Answer::Again,
             (true, false) => Answer::Ok,
-            (false, _) if opaque || reshaped => Answer::Unopenable,
+            (false, _) if unopenable => Answer::Unopenable,
             (false, _) => Answer::Elsewhere,
         };
         if let Some(conn) = self.conn() {

@@ -148,8 +148,7 @@ impl Host {
 
     fn craft_etk(&mut self, message: &Message) -> Result<(Vec<u8>, [u8; ETK_LEN]), Stop> {
         let way = with(message, Field::Etk).and_then(way_of).unwrap_or_default();
-        let mut sk = vec![0; forge::share_len(way)];
-        self.rng.fill_bytes(&mut sk);
+        let sk = forge::share(way, &mut self.rng);
         let provider = self.stage.provider;
         let Some(identity) = self.users.get(&self.role).cloned() else {
             return Err(Stop::Skip("the client's user is not in the kit".to_owned()));

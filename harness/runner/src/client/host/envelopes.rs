@@ -2,12 +2,14 @@
 
 use mpchat_proto::frame::{ETK_LEN, MAC_LEN};
 use mpchat_proto::ids::{Sid, Uid};
+use mpchat_proto::keys::Secret;
 use mpchat_proto::{envelope, payload};
 use mpchat_script::ast::{Fault, Message};
 
 use super::Host;
 use super::world::Heard;
 use crate::client::roles::text_key;
+use crate::forge;
 use crate::play::world::Text;
 use crate::stop::Stop;
 
@@ -65,7 +67,7 @@ impl Host {
     fn seal_for_client(&mut self, message: &Message, author: &str, text: &str) -> Result<String, Stop> {
         let name = self.session_of_line(message);
         let (mut sid, mut by) = (self.sid(&name), self.uid_of(author).unwrap_or(Uid::SERVER));
-        let (mut reader, mut meant_for) = (self.role.clone(), None);
+        let (mut reader, mut meant_for, mut way) = (self.role.clone(), None, "");
         let faults = [self.sealing.get(text).cloned().unwrap_or_default(), message.faults.clone()].concat();
         for fault in &faults {
             match fault {
@@ -73,6 +75,7 @@ impl Host {
                 Fault::SealedBy(name) => by = self.uid_of(name).unwrap_or(by),
                 Fault::SealedFor(name) => reader = self.user_of(name),
                 Fault::SealedTo(name) => meant_for = self.uid_of(name),
+                Fault::SealedWith(word) => way = word,
                 _ => {}
             }
         }
@@ -81,7 +84,10 @@ impl Host {
         let key = identity.public(self.stage.provider);
         self.canaries.text(text);
         let recipient = meant_for.unwrap_or(identity.uid);
-        Ok(envelope::seal(self.stage.provider, &mut self.rng, &key, sid, by, recipient, text))
+        let cek = forge::share(way, &mut self.rng);
+        let etk = forge::etk(way, &mut self.rng, &cek, &key, None)?;
+        let cek = Secret::from_slice(&cek).ok_or_else(|| Stop::Skip(format!("`{way}` makes no content key")))?;
+        Ok(envelope::seal_under(self.stage.provider, &cek, &etk, sid, by, recipient, text))
     }
 
     /// A msg_req of the client's that is to carry `text`: MSG-01, MSG-02, MSG-15.

@@ -19,13 +19,14 @@ impl Host {
     /// Has the client connect and log in, with no line of the diagram for it.
     pub(super) async fn log_in(&mut self) -> Result<(), Stop> {
         self.connect(true)?;
+        // How long it takes to begin says nothing of how long an answer takes.
+        if !self.wait_for(&Self::has_begun_login, self.stage.patience).await? {
+            return Err(self.does_not_log_in());
+        }
         let came = self.wait(|host| host.is_online() && host.onlines >= host.logins, false).await?;
         if !came {
             if matches!(self.conns.last().map(|conn| &conn.phase), Some(Phase::Asked(_))) {
                 self.nudge(&|host: &Self| host.is_online()).await?;
-            }
-            if !self.has_begun_login() {
-                return Err(self.does_not_log_in());
             }
             let got = match self.conns.last().map(|conn| &conn.phase) {
                 None | Some(Phase::Fresh) => "no login request",
