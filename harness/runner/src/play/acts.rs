@@ -124,6 +124,11 @@ impl Play {
             return;
         };
         let sid = crafted.header.sid;
+        if self.conns.get(number).is_some_and(|conn| conn.ended.is_some()) {
+            // The server was through with this connection before (LOGIN-09, MSG-12).
+            self.mark_violating(number);
+            return;
+        }
         if let Some(conn) = self.conns.get_mut(number) {
             conn.last_sent = Some(kind);
             if kind == Kind::StatusRes {
