@@ -24,7 +24,12 @@ pub(crate) struct Variant {
 impl Variant {
     /// It has to be played again, alone.
     pub(crate) fn is_unsettled(&self) -> bool {
-        !self.deaths.is_empty() || matches!(self.played.end, Err(Stop::Inconclusive(_) | Stop::Refused { .. }))
+        !self.deaths.is_empty() || self.is_refused() || matches!(self.played.end, Err(Stop::Inconclusive(_)))
+    }
+
+    /// The target has perhaps refused something for want of room, which shows alone.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.played.end, Err(Stop::Refused { .. }))
     }
 
     /// It was played again, alone: what that says holds, unless it could not be played.

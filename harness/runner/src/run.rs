@@ -309,8 +309,10 @@ impl Run {
             variants.push(self.play(turn, *transport).await);
         }
         let died = variants.iter().any(|v| !v.deaths.is_empty());
-        let in_vain = variants.iter().any(Variant::is_unsettled) && self.in_vain.load(Ordering::Relaxed) < GIVING_UP;
-        if died || self.options.again && in_vain {
+        // Where nothing is answered any more, once is enough; what was perhaps refused is judged alone in any case.
+        let in_vain = self.in_vain.load(Ordering::Relaxed) >= GIVING_UP && !variants.iter().any(Variant::is_refused);
+        let unsettled = variants.iter().any(Variant::is_unsettled) && !in_vain;
+        if died || self.options.again && unsettled {
             return Some(variants);
         }
         self.finish(turn, variants).await;

@@ -1,5 +1,6 @@
 //! PAY-07: a server short of a resource may refuse, though not everything.
 
+use mpchat_proto::ids::Uid;
 use mpchat_script::ast::{Frame, Kind, Payload, What};
 
 use crate::program::{Leaf, LeafKind};
@@ -23,6 +24,11 @@ impl Play {
     /// is run alone.
     pub(crate) fn or_refusal(&self, number: usize, happening: &Happening, finding: Box<Finding>) -> Stop {
         let Happening::Frame(heard) = happening else { return Stop::Fail(finding) };
+        if self.is_closed_by_itself(heard) {
+            let why = "the target closed a session by itself (PAY-07, CLOSE-11)".to_owned();
+            let little = self.open_sessions() < SESSIONS && self.unanswered_lines() < LINES;
+            return Stop::Refused { why, breach: little.then_some(finding) };
+        }
         if heard.payload == b"OK" || !self.success_is_awaited(number, heard) || self.was_delivered(heard) {
             return Stop::Fail(finding);
         }
@@ -30,14 +36,23 @@ impl Play {
             Kind::MsgRes => self.unanswered_lines() < LINES && self.longest_msg(number) <= BYTES,
             Kind::InitRes => {
                 let about = heard.about.as_ref().and_then(|name| self.sessions.get(name));
-                let open = self.sessions.values().filter(|session| session.live && !session.over).count();
-                open < SESSIONS && about.is_none_or(|session| session.invited.len() <= INVITED)
+                self.open_sessions() < SESSIONS && about.is_none_or(|session| session.invited.len() <= INVITED)
             }
             _ => return Stop::Fail(finding),
         };
         let text = String::from_utf8_lossy(&heard.payload).into_owned();
         let why = format!("the target refused with {}: {text:?}", heard.kind.word());
         Stop::Refused { why, breach: little.then_some(finding) }
+    }
+
+    fn open_sessions(&self) -> usize {
+        self.sessions.values().filter(|session| session.live && !session.over).count()
+    }
+
+    /// A close_res of nobody's: expiry or shortage (CLOSE-11), or a session that could not become live (PAY-07).
+    fn is_closed_by_itself(&self, heard: &Heard) -> bool {
+        let notifies = heard.kind == Kind::CloseRes && heard.payload == b"OK" && heard.header.uid == Uid::SERVER;
+        notifies && self.session_by_sid(heard.header.sid).is_some()
     }
 
     /// Whether a recipient has got a line of the message that this answers: then it was not refused as a whole (PAY-07).
