@@ -289,6 +289,10 @@ impl Play {
                 // An end or a refusal out of turn takes the place of what is awaited elsewhere.
                 let awaited = self.oldest_waiting().filter(|_| is_refusal(happening)).map(|e| Arc::clone(&e.leaf));
                 let mut found = awaited.as_ref().map(|leaf| leaf.line.rules.clone()).unwrap_or_default();
+                // What comes in the place of the next frame of its kind breaks what that one is about.
+                if let Some(leaf) = before_act.filter(|leaf| is_of_kind(leaf, happening)) {
+                    found.extend(leaf.line.rules.clone());
+                }
                 // What nobody else caused is the effect of the frame that broke a rule.
                 if self.conns.iter().enumerate().any(|(n, conn)| n != number && conn.violating) {
                     found.extend(rules(&["MTP-13"]));
@@ -313,6 +317,11 @@ fn is_refusal(happening: &Happening) -> bool {
             matches!(heard.kind, Kind::InitRes | Kind::MsgRes | Kind::CloseRes) && heard.payload != b"OK"
         }
     }
+}
+
+fn is_of_kind(leaf: &Leaf, happening: &Happening) -> bool {
+    let Happening::Frame(heard) = happening else { return false };
+    matches!(&leaf.what, LeafKind::Frame(Frame { what: What::Message(message), .. }) if message.kind == heard.kind)
 }
 
 fn is_own_act(leaf: &Leaf) -> bool {
