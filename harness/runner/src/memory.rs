@@ -59,12 +59,18 @@ impl RunMemory {
         self.with(|inner| inner.leftovers.contains(&(instance, sid)))
     }
 
-    /// Notes a key share or the key of an envelope; false if it, or 8 bytes of it, were in one before, whoever made that:
-    /// two random ones have as much in common once in a billion runs.
-    pub(crate) fn fresh_secret(&self, secret: &[u8]) -> bool {
+    /// Notes a key share, the key of an envelope or of frames. Told is what shows that it is not random: it, or 8 bytes of
+    /// it, were in one before, whoever made that (two random ones have as much in common once in a billion runs), or all of it
+    /// is readable (of random ones, one in 10^13).
+    pub(crate) fn why_not_fresh(&self, secret: &[u8]) -> Option<&'static str> {
         let (pieces, _) = secret.as_chunks::<8>();
         // All are noted, whatever the first of them says.
-        self.with(|inner| pieces.iter().filter(|piece| !inner.secrets.insert(**piece)).count() == 0)
+        let known = self.with(|inner| pieces.iter().filter(|piece| !inner.secrets.insert(**piece)).count());
+        match known {
+            0 if secret.iter().all(|byte| matches!(byte, b' '..=b'~')) => Some("that is readable text from end to end"),
+            0 => None,
+            _ => Some("of which 8 bytes or more were in a key before"),
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {

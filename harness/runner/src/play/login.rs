@@ -103,8 +103,8 @@ impl Play {
                 return Err(self.monitor(number, &["LOGIN-03"], "sk as RSA-OAEP under the user's public key", got));
             }
         };
-        if !self.stage.memory.fresh_secret(&sk) {
-            let got = "an sk of which 8 bytes or more were in a key before".to_owned();
+        if let Some(why) = self.stage.memory.why_not_fresh(&sk) {
+            let got = format!("an sk {why}");
             return Err(self.monitor(number, &["LOGIN-05"], "a fresh sk for every connection", got));
         }
         let transfer = self.transfer_keys(login, &sk, sealed);

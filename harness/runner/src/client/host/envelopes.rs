@@ -140,12 +140,12 @@ impl Host {
         match self.open_line(sid, self.me, recipient, uid, line) {
             Ok((cek, found)) if found == text => {
                 self.canaries.secret("a cek", &cek);
-                if self.stage.memory.fresh_secret(&cek) {
-                    Ok(())
-                } else {
-                    let expected = "a fresh cek for every envelope";
-                    let got = format!("line {n} with a cek of which 8 bytes or more were in a key before");
-                    Err(self.breach(&["MSG-15"], expected, got))
+                match self.stage.memory.why_not_fresh(&cek) {
+                    None => Ok(()),
+                    Some(why) => {
+                        let expected = "a fresh cek for every envelope";
+                        Err(self.breach(&["MSG-15"], expected, format!("line {n} with a cek {why}")))
+                    }
                 }
             }
             Ok((_, found)) => {

@@ -86,8 +86,8 @@ impl Host {
                 return Err(self.breach(&["LOGIN-02"], expected, "an etk that does not open"));
             }
         };
-        if !self.stage.memory.fresh_secret(&tk) {
-            let got = "a tk of which 8 bytes or more were in a key before";
+        if let Some(why) = self.stage.memory.why_not_fresh(&tk) {
+            let got = format!("a tk {why}");
             return Err(self.breach(&["LOGIN-05"], "a fresh tk for every connection", got));
         }
         self.canaries.secret("tk", &tk);
@@ -127,7 +127,7 @@ impl Host {
     fn respond(&mut self) -> Result<(), Stop> {
         let mut sk = vec![0; 32];
         self.rng.fill_bytes(&mut sk);
-        let _fresh = self.stage.memory.fresh_secret(&sk);
+        let _fresh = self.stage.memory.why_not_fresh(&sk);
         let Some(identity) = self.users.get(&self.role).cloned() else { return Ok(()) };
         let etk = identity.public(self.stage.provider).oaep_encrypt(&mut self.rng, &sk);
         let Some(conn) = self.conns.last_mut() else { return Ok(()) };
@@ -147,6 +147,10 @@ impl Host {
     /// Step 2 is made: the transfer keys follow from it.
     pub(super) fn responded(&mut self, login: &Arc<Login>, sk: &[u8], response: Vec<u8>) {
         let (incoming, outgoing) = schedule::transfer(self.stage.provider, &login.tk, sk, &login.request, &response);
+        // A client that seals envelopes with them shows its texts to the server (MSG-02).
+        for key in schedule::transfer_keys(self.stage.provider, &login.tk, sk, &login.request, &response) {
+            let _fresh = self.stage.memory.why_not_fresh(&key);
+        }
         // The server's two directions, as against those of a login request that the harness made itself.
         let transfer = Transfer { outgoing, incoming, login: Arc::clone(login) };
         if let Some(conn) = self.conn() {
