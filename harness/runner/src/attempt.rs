@@ -32,6 +32,11 @@ impl Variant {
         matches!(self.played.end, Err(Stop::Refused { .. }))
     }
 
+    /// It has refused what was too little to refuse.
+    pub(crate) fn is_refused_in_breach(&self) -> bool {
+        matches!(self.played.end, Err(Stop::Refused { breach: Some(_), .. }))
+    }
+
     /// It was played again, alone: what that says holds, unless it could not be played.
     pub(crate) fn again(self, mut alone: Self) -> Self {
         if alone.began || !self.began {

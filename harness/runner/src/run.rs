@@ -16,7 +16,7 @@ use mpchat_proto::crypto::Provider;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::attempt::{DeathId, Variant};
+use crate::attempt::Variant;
 use crate::client::ClientSubject;
 use crate::client::bench::Bench;
 use crate::identities::{Identity, Pool};
@@ -32,6 +32,7 @@ use crate::subject::{Instance, Instances, Subject};
 use crate::timing::Timers;
 use crate::transport::Transport;
 
+mod again;
 mod outcome;
 
 /// How many cases that wait for timers run beside the others.
@@ -122,6 +123,7 @@ pub async fn run(
         events,
         stopped: AtomicBool::new(false),
         in_vain: AtomicUsize::new(0),
+        refused_apart: AtomicUsize::new(0),
         tallies: Mutex::default(),
         looks: tokio::sync::Mutex::default(),
         stalls: Stalls::watch(),
@@ -158,6 +160,8 @@ struct Run {
     stopped: AtomicBool,
     /// Cases in a row that proved nothing.
     in_vain: AtomicUsize,
+    /// Refusals of so little that an instance of their own repeated.
+    refused_apart: AtomicUsize,
     /// Cases of which some rounds have ended, by their number.
     tallies: Mutex<BTreeMap<usize, Tally>>,
     looks: tokio::sync::Mutex<Looks>,
@@ -167,11 +171,20 @@ struct Run {
 }
 
 /// A case in its turn.
+#[derive(Clone)]
 struct Turn {
     case: Arc<PlannedCase>,
     number: usize,
     /// Which repetition, from 1.
     round: usize,
+    /// This time it has an instance of the target for itself, as far as one can be started.
+    apart: bool,
+}
+
+impl Turn {
+    fn has_own_instance(&self) -> bool {
+        self.apart || self.case.has_own_instance()
+    }
 }
 
 /// A case that has to be run again, alone.
@@ -195,7 +208,12 @@ impl Turns {
             return None;
         }
         let (number, case) = self.cases.get(next % self.cases.len())?;
-        Some(Arc::new(Turn { case: Arc::clone(case), number: *number, round: next / self.cases.len() + 1 }))
+        Some(Arc::new(Turn {
+            case: Arc::clone(case),
+            number: *number,
+            round: next / self.cases.len() + 1,
+            apart: false,
+        }))
     }
 }
 
@@ -240,65 +258,8 @@ impl Run {
         again
     }
 
-    /// Runs again, alone, what proved nothing when others ran. A death that no case repeats alone is a finding all the
-    /// same: the first case that ran when it happened cannot pass.
-    async fn again(&self, cases: Vec<Unsettled>) {
-        let mut died: BTreeMap<DeathId, String> = BTreeMap::new();
-        let mut suspects = Vec::new();
-        for (turn, first) in cases {
-            if self.stopped.load(Ordering::Relaxed) && !self.is_given_up() {
-                break;
-            }
-            let (mut variants, mut deaths, mut repeats) = (Vec::new(), BTreeMap::new(), false);
-            for variant in first {
-                deaths.extend(variant.deaths.clone());
-                if !variant.is_unsettled() {
-                    variants.push(variant);
-                } else if self.is_given_up() {
-                    variants.push(variant.not_settled("not run again alone: the run could not go on"));
-                } else {
-                    deaths.extend(self.died_before(&turn).await);
-                    let alone = self.play(&turn, variant.transport).await;
-                    repeats |= !alone.deaths.is_empty();
-                    variants.push(variant.again(alone));
-                }
-            }
-            if deaths.is_empty() {
-                self.finish(&turn, variants).await;
-            } else {
-                suspects.push((turn, variants, deaths, repeats));
-            }
-        }
-        for (_, _, deaths, _) in &suspects {
-            died.extend(deaths.clone());
-        }
-        for (_, _, deaths, _) in suspects.iter().filter(|(_, _, _, repeats)| *repeats) {
-            died.retain(|id, _| !deaths.contains_key(id));
-        }
-        for (turn, mut variants, deaths, _) in suspects {
-            for id in deaths.keys() {
-                if let (Some(death), Some(variant)) = (died.remove(id), variants.first_mut()) {
-                    variant.died_once(&death);
-                }
-            }
-            self.finish(&turn, variants).await;
-        }
-    }
-
-    /// A death that nobody saw before the case begins.
-    async fn died_before(&self, turn: &Turn) -> Option<(DeathId, String)> {
-        let instance = self.instance(turn).await.ok()?;
-        match instance.revive(false).await {
-            Ok(death) => death.map(|death| ((instance.number(), instance.deaths().len().saturating_sub(1)), death)),
-            Err(error) => {
-                self.give_up(error);
-                None
-            }
-        }
-    }
-
     async fn instance(&self, turn: &Turn) -> Result<Instance, String> {
-        self.instances.get(instance_of(turn), &turn.case.timers, turn.case.has_own_instance()).await
+        self.instances.get(instance_of(turn), &turn.case.timers, turn.has_own_instance()).await
     }
 
     /// Runs a case among others. Returned: it has to be run again, alone.
@@ -359,7 +320,7 @@ impl Run {
                     notes.push(death.clone());
                     deaths.insert((instance.number(), n), death);
                 }
-                if turn.case.has_own_instance() {
+                if turn.has_own_instance() {
                     let notices = self.instances.stop_own(instance_of(turn)).await;
                     notices.into_iter().for_each(|notice| self.tell(Event::Notice(notice)));
                 }
