@@ -273,7 +273,7 @@ impl Host {
         let drawn: Vec<Sid> = self.sessions.values().filter_map(|session| session.sid).collect();
         let random = crate::play::world::random_sid(&mut self.rng);
         // One half in common with another session's, in turn: who keeps half a sid takes the one session for the other.
-        let half = if drawn.len() % 2 == 0 { u64::from(u32::MAX) } else { !u64::from(u32::MAX) };
+        let half = if drawn.len().is_multiple_of(2) { u64::from(u32::MAX) } else { !u64::from(u32::MAX) };
         let sid = drawn.first().map_or(random, |other| Sid(other.0 & half | random.0 & !half));
         self.sessions.entry(name.to_owned()).or_default().sid = Some(sid);
         sid
