@@ -210,7 +210,10 @@ class ClientConnection(Connection):
             shown = [{"uid": uid_text(member), "state": state} for member, state in members]
             emit("status", sid=uid_text(sid), state=state, members=shown)
         else:
-            self.client.carry_out(self.held_send)
+            if self.sent == LAST_SQN:  # the question took the last number: the next connection says it
+                self.client.commands.appendleft(self.held_send)
+            else:
+                self.client.carry_out(self.held_send)
             self.held_send = None
             self.client.carry_on()
 
