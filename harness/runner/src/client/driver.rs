@@ -81,19 +81,9 @@ impl KitFolders {
         }
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if !written.contains(&uid) {
-            let (files, public) = (self.kit.files(), self.root.join("public"));
-            let is_public = |name: &str| name.ends_with(".pub.pem");
-            if written.is_empty() {
-                files.write(&public, is_public).map_err(|error| error.to_string())?;
-            }
             let own = private_file(uid);
-            files.write(&folder, |name| name == own).map_err(|error| error.to_string())?;
-            for name in files.names().filter(|name| is_public(name)) {
-                // As many users, so many times the same files: links spare most of the work, where there are any.
-                let (from, to) = (public.join(name), folder.join(name));
-                let linked = std::fs::hard_link(&from, &to).or_else(|_| std::fs::copy(&from, &to).map(drop));
-                linked.map_err(|error| format!("{}: {error}", to.display()))?;
-            }
+            let wanted = |name: &str| name.ends_with(".pub.pem") || name == own;
+            self.kit.files().write(&folder, wanted).map_err(|error| error.to_string())?;
             written.push(uid);
         }
         Ok(folder)
