@@ -170,12 +170,12 @@ impl Books {
         }
     }
 
-    /// Whether any request waits for its answer; such answers were due before whatever came later (MTP-13).
     /// Whether the msg_res for this text waits for that of an earlier one of the session (MSG-11).
     pub(crate) fn waits_behind_another(&self, line_of: impl Fn(&str) -> bool) -> bool {
         self.texts.values().any(|texts| texts.iter().skip(1).any(|text| line_of(text)))
     }
 
+    /// Whether a msg_res for `sid` is awaited; such answers were due before whatever came later (MTP-13).
     pub(crate) fn owes_text(&self, sid: Sid) -> bool {
         self.texts.get(&sid).is_some_and(|t| !t.is_empty())
     }

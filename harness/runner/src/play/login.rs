@@ -115,7 +115,8 @@ impl Play {
     }
 
     fn transfer_keys(&self, login: &Arc<Login>, sk: &[u8], response: &[u8]) -> Transfer {
-        let (outgoing, incoming) = schedule::transfer(self.stage.provider, &login.tk, sk, &login.request, response);
+        let keys = schedule::transfer(self.stage.provider, &login.tk, sk, &login.request, response);
+        let (outgoing, incoming) = schedule::ciphers(self.stage.provider, keys);
         Transfer { outgoing, incoming, login: Arc::clone(login) }
     }
 }

@@ -77,7 +77,6 @@ impl Run {
         let alone = self.play(turn, transport).await;
         if !alone.is_refused_in_breach()
             || !alone.deaths.is_empty()
-            || self.client.is_some()
             || self.refused_apart.load(Ordering::Relaxed) >= BELIEVED
         {
             return alone;

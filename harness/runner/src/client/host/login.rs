@@ -29,10 +29,9 @@ impl Host {
                 self.nudge(&|host: &Self| host.is_online()).await?;
             }
             let got = match self.conns.last().map(|conn| &conn.phase) {
-                None | Some(Phase::Fresh) => "no login request",
-                Some(Phase::Requested(_) | Phase::Responded(_)) => "no answer of ours was possible",
                 Some(Phase::Asked(_)) => "no step 4",
                 Some(Phase::Online(_)) => "no `online` event",
+                _ => "no answer of ours was possible",
             };
             return Err(self.finding(&["LOGIN-17", "LOGIN-01"], "a login that is completed", got));
         }
@@ -146,11 +145,12 @@ impl Host {
 
     /// Step 2 is made: the transfer keys follow from it.
     pub(super) fn responded(&mut self, login: &Arc<Login>, sk: &[u8], response: Vec<u8>) {
-        let (incoming, outgoing) = schedule::transfer(self.stage.provider, &login.tk, sk, &login.request, &response);
+        let keys = schedule::transfer(self.stage.provider, &login.tk, sk, &login.request, &response);
         // A client that seals envelopes with them shows its texts to the server (MSG-02).
-        for key in schedule::transfer_keys(self.stage.provider, &login.tk, sk, &login.request, &response) {
-            let _fresh = self.stage.memory.why_not_fresh(&key);
+        for (key, _) in &keys {
+            let _fresh = self.stage.memory.why_not_fresh(key);
         }
+        let (incoming, outgoing) = schedule::ciphers(self.stage.provider, keys);
         // The server's two directions, as against those of a login request that the harness made itself.
         let transfer = Transfer { outgoing, incoming, login: Arc::clone(login) };
         if let Some(conn) = self.conn() {
