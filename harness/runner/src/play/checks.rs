@@ -13,13 +13,16 @@ use crate::stop::{Finding, Stop, rules};
 
 use super::Play;
 use super::blame;
-use super::world::Happening;
+use super::world::{Conn, Happening};
 
 /// How long silence is listened to where no fence is possible.
 const QUIET: Duration = Duration::from_millis(60);
 
 /// How long the end of a connection is awaited on which a violation was answered.
 const AFTER_AN_ANSWER: Duration = Duration::from_millis(500);
+
+/// The number of a question that follows a login at once: step 1 has 1, step 4 has 2.
+const FIRST_BEHIND_LOGIN: u16 = 3;
 
 /// What is said of a target that serves nobody while one client does not read.
 const HELD_UP: &str = " while somebody does not read; answered as soon as that connection was reset";
@@ -209,6 +212,15 @@ impl Play {
         let got = format!("no answer to {name}'s status_req within {:?}", self.stage.patience);
         match alive {
             Ok(true) => {
+                let question = asked.iter().find(|(n, _)| *n == number).map_or(0, |(_, id)| *id);
+                match self.is_lost_behind_login(number, question).await {
+                    Ok(true) => {
+                        let got = format!("{got}: what came in one read with step 4, behind it, is lost");
+                        return self.finding(&["MTP-16", "STAT-01"], None, "status_res Online", got);
+                    }
+                    Ok(false) => {}
+                    Err(stop) => return stop,
+                }
                 let line = self.checking.as_ref().map(|c| c.line.clone()).or_else(|| self.nearest_line(&name));
                 let mut found = self.checking.as_ref().map(|c| c.line.rules.clone()).unwrap_or_default();
                 found.extend(rules(&["STAT-01", "MTP-18"]));
@@ -221,6 +233,25 @@ impl Play {
             },
             Err(stop) => stop,
         }
+    }
+
+    /// Whether the question was the first frame behind a login and never reached the server: then the next number is a
+    /// gap to it (MTP-08), and it closes.
+    async fn is_lost_behind_login(&mut self, number: usize, asked: u64) -> Result<bool, Stop> {
+        if !self.conns.get(number).is_some_and(|conn| conn.last_out == FIRST_BEHIND_LOGIN && conn.can_ask()) {
+            return Ok(false);
+        }
+        let before = std::mem::replace(&mut self.unjudged, true);
+        self.ask(number, Sid::NONE);
+        let deadline = Instant::now() + self.stage.patience;
+        let waits = |conn: &Conn| conn.ended.is_none() && !conn.books.has_answer(asked);
+        let mut more = Ok(true);
+        while self.conns.get(number).is_some_and(waits) && matches!(more, Ok(true)) {
+            more = self.hear(deadline).await;
+        }
+        self.unjudged = before;
+        more?;
+        Ok(self.conns.get(number).is_some_and(|conn| conn.ended.is_some()))
     }
 
     /// Whether a target that answers nobody answers again once those are gone who do not read.
