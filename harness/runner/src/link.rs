@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use mpchat_script::ast::Delivery;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -70,6 +71,10 @@ pub(crate) struct Link {
     /// Outputs that the writer has not written.
     unwritten: Arc<AtomicUsize>,
     transport: Transport,
+    /// What goes with the next write (`joined`, `held at`).
+    waiting: Vec<u8>,
+    /// What waits is the rest of a frame (`held at`): it waits beyond the end of a burst.
+    holding: bool,
     /// Coalesced: what waits until the case has to hear something.
     held: Vec<u8>,
     /// More is about to follow: what is held waits for it.
@@ -119,12 +124,67 @@ impl Link {
         let at_once = Arc::new(AtomicBool::new(false));
         let write = ResetUnlessFinished { write: Some(write), finished: false, at_once: Arc::clone(&at_once) };
         let writer = tokio::spawn(write_loop(write, outputs, transport, Arc::clone(&unwritten)));
-        let held = Vec::new();
-        Ok(Self { output: Some(output), unwritten, transport, held, more: false, reading, reader, writer, at_once })
+        Ok(Self {
+            output: Some(output),
+            unwritten,
+            transport,
+            waiting: Vec::new(),
+            holding: false,
+            held: Vec::new(),
+            more: false,
+            reading,
+            reader,
+            writer,
+            at_once,
+        })
     }
 
-    /// Writes `bytes` as the transport has it.
-    pub(crate) fn write(&mut self, bytes: Vec<u8>) {
+    /// Writes a frame of a diagram as its line says.
+    pub(crate) fn send(&mut self, frame: &[u8], delivery: &[Delivery]) {
+        if delivery.contains(&Delivery::Joined) {
+            self.holding = false;
+            return self.waiting.extend_from_slice(frame);
+        }
+        let mut bytes = self.take_waiting();
+        let before = bytes.len();
+        bytes.extend_from_slice(frame);
+        match delivery.first() {
+            Some(Delivery::ByteByByte) => self.write_parts(bytes.into_iter().map(|b| vec![b]).collect()),
+            Some(Delivery::SplitAt(n)) if *n < bytes.len() => {
+                let rest = bytes.split_off(*n);
+                self.write_parts(vec![bytes, rest]);
+            }
+            Some(Delivery::HeldAt(n)) if *n < frame.len() => {
+                let rest = bytes.split_off(before + n);
+                self.write(bytes);
+                (self.waiting, self.holding) = (rest, true);
+            }
+            _ => self.write(bytes),
+        }
+    }
+
+    /// Writes what is `joined` to nothing, at the end of a burst.
+    pub(crate) fn flush_joined(&mut self) {
+        if !self.holding && !self.waiting.is_empty() {
+            self.write(Vec::new());
+        }
+    }
+
+    /// Whether the beginning of a frame was written, and the rest waits for the next write.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding
+    }
+
+    fn take_waiting(&mut self) -> Vec<u8> {
+        self.holding = false;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Writes `bytes` as the transport has it, behind what waits for them.
+    pub(crate) fn write(&mut self, mut bytes: Vec<u8>) {
+        if !self.waiting.is_empty() {
+            bytes.splice(..0, self.take_waiting());
+        }
         if self.transport != Transport::Coalesced {
             return self.put(Output::Write(bytes));
         }
@@ -158,6 +218,9 @@ impl Link {
 
     /// Sends FIN after everything written so far, and goes on reading.
     pub(crate) fn finish(&mut self) {
+        if !self.waiting.is_empty() {
+            self.write(Vec::new());
+        }
         self.more = false;
         self.flush();
         self.put(Output::Fin);

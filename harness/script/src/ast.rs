@@ -293,6 +293,8 @@ pub enum Delivery {
     ByteByByte,
     /// In the same write as the sender's next line.
     Joined,
+    /// So many bytes at once, the rest in the same write as the sender's next line.
+    HeldAt(usize),
 }
 
 /// A change to a frame.

@@ -166,6 +166,7 @@ impl fmt::Display for Delivery {
             Self::SplitAt(at) => write!(f, "split at {at}"),
             Self::ByteByByte => f.write_str("byte by byte"),
             Self::Joined => f.write_str("joined"),
+            Self::HeldAt(at) => write!(f, "held at {at}"),
         }
     }
 }

@@ -148,6 +148,8 @@ fn front(#[case] name: &str, #[case] yaml: &str) {
 #[case("flip-beyond", "    alice-xserver: status_req after sealing flip mac 12")]
 #[case("of-by-a-client", "    alice->>server: close_req of bob")]
 #[case("to-in-another-type", "    alice->>server: status_req to \"x\"")]
+#[case("held-for-nothing", "    alice->>server: status_req held at 7")]
+#[case("held-and-joined", "    alice->>server: status_req held at 7 joined\n    alice->>server: status_req")]
 #[case("split-at-nothing", "    alice->>server: status_req split at 0")]
 #[case("brace-without-name", "    alice-xserver: init_req with payload \"{0}\"")]
 #[case("rules-not-at-the-end", "    alice->>server: [MSG-03] status_req")]

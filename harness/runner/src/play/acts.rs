@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mpchat_proto::ids::{Sid, Uid};
-use mpchat_script::ast::{Delivery, Ending, EndingKind, Fault, Field, Frame, Kind, Message, Timer, What};
+use mpchat_script::ast::{Ending, EndingKind, Fault, Field, Frame, Kind, Message, Timer, What};
 
 use crate::books::Query;
 use crate::forge;
@@ -69,8 +69,7 @@ impl Play {
         self.log_said(what, &bytes);
         if let Some(conn) = self.conns.get_mut(number) {
             conn.violating = true;
-            let whole = std::mem::take(&mut conn.joined).into_iter().chain(bytes).collect();
-            conn.link.write(whole);
+            conn.link.write(bytes);
         }
     }
 
@@ -97,23 +96,8 @@ impl Play {
             }
         }
         let Some(conn) = self.conns.get_mut(number) else { return };
-        conn.joined.extend_from_slice(&crafted.bytes);
         conn.mid_frame |= message.faults.iter().any(|fault| matches!(fault, Fault::Only(_)));
-        if message.delivery.contains(&Delivery::Joined) {
-            return;
-        }
-        let bytes = std::mem::take(&mut conn.joined);
-        let split = message.delivery.iter().find_map(|d| match d {
-            Delivery::SplitAt(n) => Some(*n),
-            _ => None,
-        });
-        if message.delivery.contains(&Delivery::ByteByByte) {
-            conn.link.write_parts(bytes.into_iter().map(|b| vec![b]).collect());
-        } else if let Some((first, second)) = split.and_then(|n| bytes.split_at_checked(n)) {
-            conn.link.write_parts(vec![first.to_vec(), second.to_vec()]);
-        } else {
-            conn.link.write(bytes);
-        }
+        conn.link.send(&crafted.bytes, &message.delivery);
     }
 
     /// Notes what a frame makes due.
@@ -255,12 +239,7 @@ impl Play {
 
     /// Writes what waits for the next line of its sender, at the end of a burst.
     pub(crate) fn flush_joined(&mut self) {
-        for conn in &mut self.conns {
-            if !conn.joined.is_empty() {
-                let bytes = std::mem::take(&mut conn.joined);
-                conn.link.write(bytes);
-            }
-        }
+        self.conns.iter_mut().for_each(|conn| conn.link.flush_joined());
     }
 
     /// Before anything is waited for: a transport that joins lets go of what it holds back.

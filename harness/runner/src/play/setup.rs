@@ -103,7 +103,6 @@ impl Play {
             queue: VecDeque::new(),
             holding: false,
             dirty: false,
-            joined: Vec::new(),
             last_out: 0,
             last_in: 0,
             starts: std::collections::BTreeMap::new(),

@@ -82,8 +82,6 @@ pub(crate) struct Conn {
     pub(crate) holding: bool,
     /// It acted since its last fence.
     pub(crate) dirty: bool,
-    /// Bytes that go with the next write (`joined`).
-    pub(crate) joined: Vec<u8>,
     /// Last number that the harness used.
     pub(crate) last_out: u16,
     /// Last number that was heard.
@@ -100,6 +98,7 @@ impl Conn {
             && self.next_out().is_some()
             && !self.fin_sent
             && !self.violating
+            && !self.link.is_holding()
             && !self.farewell
             && !self.detached
             && self.reading

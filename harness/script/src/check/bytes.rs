@@ -1,4 +1,4 @@
-//! `as` and `bytes of`, `joined`: bytes that other lines need.
+//! `as` and `bytes of`, `joined`, `held at`: bytes that other lines need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ fn kept(body: &[Item]) -> Result<(), Offence> {
     })
 }
 
-/// `joined` needs a later line of the same connection, whose bytes go into the same write.
+/// `joined` and `held at` need a later line of the same connection, whose bytes go into the same write.
 fn joined(body: &[Item]) -> Result<(), Offence> {
     let mut all: Vec<&Item> = Vec::new();
     crate::views::walk(body, &mut |item| all.push(item));
@@ -47,11 +47,11 @@ fn joined(body: &[Item]) -> Result<(), Offence> {
             Item::Frame(frame) => {
                 let ends = (frame.from.as_str(), frame.to.as_str());
                 if let What::Message(message) = &frame.what
-                    && message.delivery.contains(&Delivery::Joined)
+                    && let Some(word) = message.delivery.iter().find_map(waits)
                     && !later.contains(&ends)
                 {
                     let problem = Problem::JoinedToNothing(frame.from.clone());
-                    offence = Some(Offence::new(&frame.line, "joined", problem));
+                    offence = Some(Offence::new(&frame.line, word, problem));
                 }
                 later.insert(ends);
             }
@@ -62,4 +62,13 @@ fn joined(body: &[Item]) -> Result<(), Offence> {
         }
     }
     offence.map_or(Ok(()), Err)
+}
+
+/// The word of a delivery that keeps bytes back.
+fn waits(delivery: &Delivery) -> Option<&'static str> {
+    match delivery {
+        Delivery::Joined => Some("joined"),
+        Delivery::HeldAt(_) => Some("held"),
+        Delivery::SplitAt(_) | Delivery::ByteByByte => None,
+    }
 }

@@ -171,21 +171,22 @@ fn modifier(cursor: &mut Cursor<'_>, message: &mut Message, faulty: bool, from_s
             cursor.take("to");
             message.about = Some(cursor.string("the text that is answered")?.0);
         }
-        "split" | "byte" => {
-            let pieces = |d: &Delivery| matches!(d, Delivery::SplitAt(_) | Delivery::ByteByByte);
+        "split" | "byte" | "held" => {
+            let pieces = |d: &Delivery| !matches!(d, Delivery::Joined);
             twice(message.delivery.iter().any(pieces))?;
             cursor.take(word);
-            message.delivery.push(if word == "split" {
-                cursor.expect("at", "`split at` and a number of bytes")?;
-                Delivery::SplitAt(usize::try_from(cursor.number(1, TIMES)?).unwrap_or(1))
-            } else {
+            message.delivery.push(if word == "byte" {
                 cursor.expect("by", "`byte by byte`")?;
                 cursor.expect("byte", "`byte by byte`")?;
                 Delivery::ByteByByte
+            } else {
+                cursor.expect("at", "`at` and a number of bytes")?;
+                let at = usize::try_from(cursor.number(1, TIMES)?).unwrap_or(1);
+                if word == "split" { Delivery::SplitAt(at) } else { Delivery::HeldAt(at) }
             });
         }
         "joined" => {
-            twice(message.delivery.contains(&Delivery::Joined))?;
+            twice(message.delivery.iter().any(|d| matches!(d, Delivery::Joined | Delivery::HeldAt(_))))?;
             cursor.take("joined");
             message.delivery.push(Delivery::Joined);
         }
@@ -200,7 +201,7 @@ fn modifier(cursor: &mut Cursor<'_>, message: &mut Message, faulty: bool, from_s
         "as" => return Ok(false),
         _ => {
             return Err(cursor.unexpected(
-                "`in`, `of`, `to`, `with`, `after sealing`, `sealed`, `only`, `split at`, `byte by byte`, `joined`, `as`, \
+                "`in`, `of`, `to`, `with`, `after sealing`, `sealed`, `only`, `split at`, `held at`, `byte by byte`, `joined`, `as`, \
                  rules in brackets or the end of the line",
             ));
         }

@@ -1,13 +1,14 @@
 //! What a frame of the server's makes due: events for the client's user, and answers.
 
 use mpchat_proto::ids::{Sid, Uid};
-use mpchat_script::ast::{Fault, Field, Frame, Kind, Message, Payload};
+use mpchat_script::ast::{Fault, Field, Frame, Kind, Message, Payload, What};
 use serde_json::json;
 
 use super::Host;
 use super::world::Answer;
 use crate::client::roles::text_key;
 use crate::forge;
+use crate::program::LeafKind;
 use crate::stop::Stop;
 
 impl Host {
@@ -62,6 +63,20 @@ impl Host {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Notes what a frame makes due whose rest has gone by now.
+    pub(super) fn settle_held(&mut self) -> Result<(), Stop> {
+        if self.conns.last().is_some_and(|conn| conn.link.is_holding()) {
+            return Ok(());
+        }
+        let Some(leaf) = self.held.take() else { return Ok(()) };
+        let LeafKind::Frame(frame) = &leaf.what else { return Ok(()) };
+        let What::Message(message) = &frame.what else { return Ok(()) };
+        let now = (self.at.replace(leaf.line.clone()), self.slot.replace(leaf.slot));
+        let booked = self.book(frame, &message);
+        (self.at, self.slot) = now;
+        booked
     }
 
     fn was_asked(&mut self, kind: Kind, sid: Sid) -> bool {

@@ -21,13 +21,13 @@ impl Host {
             What::Message(message) => message,
             What::Bytes(bytes) => {
                 let bytes = bytes.clone();
-                self.write(bytes, &[]);
+                self.write(&bytes, &[]);
                 return Ok(());
             }
             What::BytesOf(name) => {
                 let bytes = self.kept.get(name).cloned();
                 let bytes = bytes.ok_or_else(|| Stop::Skip(format!("no bytes are kept as `{name}`")))?;
-                self.write(bytes, &[]);
+                self.write(&bytes, &[]);
                 return Ok(());
             }
         };
@@ -49,27 +49,13 @@ impl Host {
         }
         self.answered_in_time = self.spent_at.is_some_and(|at| at.elapsed() < AT_ONCE);
         (self.last_len, self.answered_since_served) = (bytes.len(), false);
-        self.write(bytes, &message.delivery);
+        self.write(&bytes, &message.delivery);
         Ok(())
     }
 
-    fn write(&mut self, bytes: Vec<u8>, delivery: &[Delivery]) {
-        let Some(conn) = self.conn() else { return };
-        conn.joined.extend_from_slice(&bytes);
-        if delivery.contains(&Delivery::Joined) {
-            return;
-        }
-        let bytes = std::mem::take(&mut conn.joined);
-        let split = delivery.iter().find_map(|d| match d {
-            Delivery::SplitAt(n) => Some(*n),
-            _ => None,
-        });
-        if delivery.contains(&Delivery::ByteByByte) {
-            conn.link.write_parts(bytes.into_iter().map(|b| vec![b]).collect());
-        } else if let Some((first, second)) = split.and_then(|n| bytes.split_at_checked(n)) {
-            conn.link.write_parts(vec![first.to_vec(), second.to_vec()]);
-        } else {
-            conn.link.write(bytes);
+    fn write(&mut self, bytes: &[u8], delivery: &[Delivery]) {
+        if let Some(conn) = self.conn() {
+            conn.link.send(bytes, delivery);
         }
     }
 
@@ -81,8 +67,7 @@ impl Host {
         let header = Header::for_payload(typ, sqn, sid, uid, payload.len(), false);
         let bytes = transfer.outgoing.seal(&header, payload, None);
         conn.last_out = sqn;
-        let waiting = std::mem::take(&mut conn.joined);
-        conn.link.write([waiting, bytes].concat());
+        conn.link.write(bytes);
     }
 
     /// The header as it is sent, and the whole frame.

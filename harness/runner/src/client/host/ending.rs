@@ -175,10 +175,6 @@ impl Host {
             conn.fin_sent = true;
             self.seen.push(Seen::End);
         } else if !conn.fin_sent {
-            let joined = std::mem::take(&mut conn.joined);
-            if !joined.is_empty() {
-                conn.link.write(joined);
-            }
             conn.fin_sent = true;
             conn.link.finish();
         }

@@ -33,6 +33,7 @@ const LAST_FRAMES: u16 = 64;
 impl Host {
     /// Waits for the next thing from the client until `deadline` and digests it; false if the deadline came first.
     pub(super) async fn hear(&mut self, deadline: Instant) -> Result<bool, Stop> {
+        self.settle_held()?;
         self.conns.iter_mut().for_each(|conn| conn.link.flush());
         let said = async {
             match &mut self.driver {

@@ -160,6 +160,8 @@ pub(crate) struct Host {
     answered_in_time: bool,
     /// The roster of each session that the client was told first (STAT-09).
     first_rosters: BTreeMap<Sid, Vec<String>>,
+    /// A frame whose rest waits (`held at`): what it makes due is not due yet.
+    held: Option<Arc<Leaf>>,
     last_len: usize,
     last_joined: bool,
     /// Logins that were completed, and ends that were taken.
@@ -257,6 +259,7 @@ impl Host {
             answered_in_time: false,
             first_rosters: BTreeMap::new(),
             last_len: 0,
+            held: None,
             last_joined: false,
             logins: 0,
             ends: 0,

@@ -100,7 +100,10 @@ impl Host {
                 }
                 self.fill(leaf, &leaf.line.text.clone());
                 self.serve_frame(frame)?;
-                if let Some(message) = message(leaf).cloned() {
+                self.settle_held()?;
+                if self.conn().is_some_and(|conn| conn.link.is_holding()) {
+                    self.held = Some(Arc::clone(leaf));
+                } else if let Some(message) = message(leaf).cloned() {
                     self.book(frame, &message)?;
                 }
                 self.last_served = Some(Served {

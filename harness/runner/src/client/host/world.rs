@@ -42,8 +42,6 @@ pub(super) struct Conn {
     pub(super) last_out: u16,
     /// Last number that was heard.
     pub(super) last_in: u16,
-    /// Bytes that go with the next write (`joined`).
-    pub(super) joined: Vec<u8>,
     pub(super) ended: Option<EndHow>,
     pub(super) fin_sent: bool,
     /// The diagram has the server end it.
@@ -70,7 +68,6 @@ impl Conn {
             phase: Phase::Fresh,
             last_out: 0,
             last_in: 0,
-            joined: Vec::new(),
             ended: None,
             fin_sent: false,
             server_ended: false,

@@ -6,7 +6,7 @@ use super::super::Client;
 use super::super::link::Phase;
 use super::reading::LATE;
 use super::{Broken, Out, Quirk};
-use crate::frame::{FrameType, HEADER_LEN, Header, MAC_LEN};
+use crate::frame::{Deframer, FrameType, HEADER_LEN, Header, MAC_LEN};
 use crate::ids::{Sid, Uid};
 use crate::login::{Channel, Exhausted};
 use crate::payload::Presence;
@@ -44,6 +44,7 @@ impl Client {
             return true;
         }
         match fault {
+            Quirk::WritingForgetsPart => self.deframer = Deframer::new(),
             Quirk::AnswersSwapped | Quirk::StatusFirst if typ == FrameType::MsgRes => {
                 self.broken.link.answers.push(out);
                 return true;

@@ -72,6 +72,7 @@ faults {
     SecondFrameLost "MTP-16" "loses the second frame of a read";
     OneFrameARead "MTP-16" "deals with one frame a read, and leaves the rest to the next read";
     PayloadSplitLost "MTP-16" "forgets the part of a frame that it has when a read ends behind its header";
+    WritingForgetsPart "MTP-16" "forgets the part of a frame that it has read when it writes to that connection";
     ManyFramesLost "MTP-16" "loses what is behind the 16th frame of a read";
     HeaderAwaitsFrame "MTP-17" "judges a header only when the whole frame is there";
     HalfCloseIgnored "MTP-19" "stays connected when the server's stream has ended by FIN";

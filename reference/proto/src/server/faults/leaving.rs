@@ -6,7 +6,7 @@ use super::super::ConnectionId;
 use super::super::machine::Server;
 use super::super::refusal::Refusal;
 use super::{Broken, Out, Quirk};
-use crate::frame::{FrameType, Header, MAC_LEN};
+use crate::frame::{Deframer, FrameType, Header, MAC_LEN};
 use crate::ids::{Sid, Uid};
 use crate::login::{Channel, Exhausted};
 
@@ -47,6 +47,11 @@ impl Server {
             if let (Some(last), Some(member)) = (last, self.member(to)) {
                 member.channel.set_next_out(Some(last.saturating_sub(1)));
             }
+        }
+        if fault == Quirk::WritingForgetsPart
+            && let Some(connection) = self.connections.get_mut(&to)
+        {
+            connection.deframer = Deframer::new();
         }
         let sent = self.seal_and_queue(to, out.typ, out.sid, out.uid, &out.payload);
         let again = match fault {

@@ -60,10 +60,12 @@ faults {
     DirectionIgnored "MTP-15" "skips frames that only a server may send";
     InviteReqFromClient "MTP-15" "passes a client's invite_req for its session on to the other participants";
     InitResFromClient "MTP-15" "skips a client's init_res";
+    NoticeAcknowledged "MTP-15" "takes a client's close_res for a session that has ended as an acknowledgement";
     HeaderSplitCloses "MTP-16" "closes when a read ends within a header";
     SecondFrameLost "MTP-16" "loses the second frame of a read";
     OneFrameARead "MTP-16" "deals with one frame a read, and leaves the rest to the next read";
     PayloadSplitLost "MTP-16" "forgets the part of a frame that it has when a read ends behind its header";
+    WritingForgetsPart "MTP-16" "forgets the part of a frame that it has read when it writes to that connection";
     ManyFramesLost "MTP-16" "loses what is behind the 16th frame of a read";
     HeaderAwaitsFrame "MTP-17" "judges a header only when the whole frame is there";
     ViolationEndsSessions "MTP-18" "closes the sessions of a user whose connection broke a rule";

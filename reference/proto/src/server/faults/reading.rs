@@ -7,6 +7,7 @@ use super::super::machine::Server;
 use super::super::{ConnectionId, Ending, Violation};
 use super::Quirk;
 use crate::frame::{Deframer, FrameType, HEADER_LEN, Header, MIN_LOGIN_LEN};
+use crate::ids::Sid;
 use crate::quirks;
 
 /// Unread bytes of one user that hold up all others: as much as the buffers below a server take.
@@ -58,6 +59,7 @@ impl Server {
                 | Quirk::UnknownTypeIgnored
                 | Quirk::DirectionIgnored
                 | Quirk::InitResFromClient
+                | Quirk::NoticeAcknowledged
                 | Quirk::ReplayDropped
                 | Quirk::BadMacIgnored
                 | Quirk::SecondFrameLost
@@ -121,6 +123,9 @@ impl Server {
             Quirk::UnknownTypeIgnored => typ.is_none(),
             Quirk::DirectionIgnored => typ.is_some_and(|typ| !typ.from_client()),
             Quirk::InitResFromClient => typ == Some(FrameType::InitRes),
+            Quirk::NoticeAcknowledged => {
+                typ == Some(FrameType::CloseRes) && header.sid != Sid::NONE && !self.sessions.contains_key(&header.sid)
+            }
             Quirk::ReplayDropped => self.member(id).is_some_and(|member| header.sqn <= member.channel.last_in()),
             Quirk::BadMacIgnored => {
                 let Some(member) = self.member(id) else { return false };
@@ -138,7 +143,11 @@ impl Server {
     fn count_as_seen(&mut self, fault: Quirk, id: ConnectionId, frame: &[u8]) {
         let counts = matches!(
             fault,
-            Quirk::UnknownTypeIgnored | Quirk::DirectionIgnored | Quirk::InitResFromClient | Quirk::BadMacIgnored
+            Quirk::UnknownTypeIgnored
+                | Quirk::DirectionIgnored
+                | Quirk::InitResFromClient
+                | Quirk::NoticeAcknowledged
+                | Quirk::BadMacIgnored
         );
         let header = frame.first_chunk().map(Header::decode);
         if let (true, Some(header), Some(member)) = (counts, header, self.member(id)) {
