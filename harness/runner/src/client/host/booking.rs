@@ -74,7 +74,7 @@ impl Host {
         let LeafKind::Frame(frame) = &leaf.what else { return Ok(()) };
         let What::Message(message) = &frame.what else { return Ok(()) };
         let now = (self.at.replace(leaf.line.clone()), self.slot.replace(leaf.slot));
-        let booked = self.book(frame, &message);
+        let booked = self.book(frame, message);
         (self.at, self.slot) = now;
         booked
     }

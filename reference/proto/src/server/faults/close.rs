@@ -105,7 +105,9 @@ impl Server {
         if fault == Quirk::NobodyNotified {
             self.broken.mute = Some(FrameType::CloseRes);
         }
+        let before = self.stored.lines;
         let closed = self.close(now, sid, closer);
+        self.broken.deleted += before.saturating_sub(self.stored.lines);
         self.broken.mute = None;
         closed?;
         self.broken.closed.insert(sid);

@@ -132,6 +132,7 @@ faults {
     InvitedBelowThree "PAY-07" "refuses inits that name 3 users";
     LinesBelowEight "PAY-07" "refuses messages while 7 lines are stored";
     MessagesBelowEightKib "PAY-07" "refuses messages of more than 8000 bytes";
+    DeletedLinesCount "PAY-07" "refuses messages when 64 lines are stored, or were until a close deleted them";
 
     // LOGIN
     FirstTypeUnchecked "LOGIN-01" "takes a status_res for a login request";

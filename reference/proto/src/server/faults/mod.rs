@@ -93,6 +93,8 @@ pub(super) struct Broken {
     accepted: BTreeMap<Sid, Vec<Uid>>,
     rosters: BTreeMap<Sid, Vec<Uid>>,
     closed: BTreeSet<Sid>,
+    /// How many lines closes have deleted.
+    deleted: usize,
     online_at_start: BTreeMap<Sid, BTreeSet<Uid>>,
     seen_online: BTreeSet<(Sid, Uid)>,
 

@@ -98,6 +98,7 @@ impl Server {
             Quirk::LinesBelowEight => (7, usize::MAX),
             Quirk::MessagesBelowEightKib => (usize::MAX, 8000),
             Quirk::LittleStorage => (8, 8 << 10),
+            Quirk::DeletedLinesCount => (64_usize.saturating_sub(self.broken.deleted), usize::MAX),
             _ => return,
         };
         let limits = &mut self.config.limits;
