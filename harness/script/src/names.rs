@@ -36,8 +36,8 @@ pub(crate) const MERMAID: &[&str] = &[
 /// Words that mean something in a line of the language.
 pub(crate) const OWN: &[&str] = &[
     "server", "nobody", "none", "unknown", "in", "of", "to", "as", "with", "after", "sealed", "by", "for", "only",
-    "split", "byte", "bytes", "joined", "lines", "times", "flip", "last", "next", "random", "short", "long", "sha1",
-    "pkcs1", "login", "s2c", "c2s", "zero", "until", "from", "error",
+    "split", "byte", "bytes", "joined", "held", "lines", "times", "flip", "last", "next", "random", "short", "long",
+    "sha1", "pkcs1", "login", "s2c", "c2s", "zero", "until", "from", "error",
 ];
 
 /// Whether `word` has the form of a name: `[a-z][a-z0-9_]*`.

@@ -140,7 +140,7 @@ fn times(cursor: &mut Cursor<'_>) -> Result<usize, Flaw> {
 
 /// The words that end a payload.
 fn is_modifier(word: &str) -> bool {
-    ["in", "of", "to", "split", "byte", "joined", "with", "after", "sealed", "only", "as"].contains(&word)
+    ["in", "of", "to", "split", "byte", "joined", "held", "with", "after", "sealed", "only", "as"].contains(&word)
 }
 
 /// Reads one context, delivery or fault; false if there is none.
