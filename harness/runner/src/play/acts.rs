@@ -98,6 +98,10 @@ impl Play {
         let Some(conn) = self.conns.get_mut(number) else { return };
         conn.mid_frame |= message.faults.iter().any(|fault| matches!(fault, Fault::Only(_)));
         conn.link.send(&crafted.bytes, &message.delivery);
+        if !conn.link.is_holding() {
+            let probes = std::mem::take(&mut conn.probes_held);
+            (0..probes).for_each(|_| self.answer_probe(number));
+        }
     }
 
     /// Notes what a frame makes due.
@@ -277,6 +281,11 @@ impl Play {
 
     /// Answers a probe of the server (STAT-02); in a login it is step 4.
     pub(crate) fn answer_probe(&mut self, number: usize) {
+        if let Some(conn) = self.conns.get_mut(number).filter(|conn| conn.link.is_holding()) {
+            // In the middle of a frame nothing can be said: the rest would go too early.
+            conn.probes_held += 1;
+            return;
+        }
         self.say(number, Kind::StatusRes, Sid::NONE, b"Online");
         if let Some(conn) = self.conns.get_mut(number)
             && matches!(conn.phase, Phase::Ready(_))

@@ -88,6 +88,7 @@ impl Play {
             fin_sent: false,
             violating: false,
             mid_frame: false,
+            probes_held: 0,
             longest_msg: 0,
             last_sent: None,
             told: super::outsider::Told::default(),

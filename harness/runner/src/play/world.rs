@@ -54,6 +54,8 @@ pub(crate) struct Conn {
     pub(crate) violating: bool,
     /// Only the beginning of a frame was sent on it: whatever came next would be taken for the rest.
     pub(crate) mid_frame: bool,
+    /// Probes that are answered when the rest of a frame is sent (`held at`).
+    pub(crate) probes_held: usize,
     /// Bytes of the longest msg_req payload that was sent on it.
     pub(crate) longest_msg: usize,
     /// The type of the last frame that was sent on it.
