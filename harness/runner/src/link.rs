@@ -165,7 +165,13 @@ impl Link {
 
     /// Writes what is `joined` to nothing, at the end of a burst.
     pub(crate) fn flush_joined(&mut self) {
-        if !self.holding && !self.waiting.is_empty() {
+        if !self.holding {
+            self.flush_waiting();
+        }
+    }
+
+    fn flush_waiting(&mut self) {
+        if !self.waiting.is_empty() {
             self.write(Vec::new());
         }
     }
@@ -218,9 +224,7 @@ impl Link {
 
     /// Sends FIN after everything written so far, and goes on reading.
     pub(crate) fn finish(&mut self) {
-        if !self.waiting.is_empty() {
-            self.write(Vec::new());
-        }
+        self.flush_waiting();
         self.more = false;
         self.flush();
         self.put(Output::Fin);

@@ -13,7 +13,7 @@ use crate::stop::{Finding, Stop, rules};
 
 use super::Play;
 use super::blame;
-use super::world::{Conn, Happening};
+use super::world::Happening;
 
 /// How long silence is listened to where no fence is possible.
 const QUIET: Duration = Duration::from_millis(60);
@@ -243,14 +243,10 @@ impl Play {
         }
         let before = std::mem::replace(&mut self.unjudged, true);
         self.ask(number, Sid::NONE);
-        let deadline = Instant::now() + self.stage.patience;
-        let waits = |conn: &Conn| conn.ended.is_none() && !conn.books.has_answer(asked);
-        let mut more = Ok(true);
-        while self.conns.get(number).is_some_and(waits) && matches!(more, Ok(true)) {
-            more = self.hear(deadline).await;
-        }
+        // What answers the second question at all is taken for the answer to the first.
+        let answered = self.answer_to(number, asked).await;
         self.unjudged = before;
-        more?;
+        answered?;
         Ok(self.conns.get(number).is_some_and(|conn| conn.ended.is_some()))
     }
 

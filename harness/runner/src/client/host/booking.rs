@@ -67,9 +67,11 @@ impl Host {
 
     /// Notes what a frame makes due whose rest has gone by now.
     pub(super) fn settle_held(&mut self) -> Result<(), Stop> {
-        if self.conns.last().is_some_and(|conn| conn.link.is_holding()) {
-            return Ok(());
-        }
+        if self.conns.last().is_some_and(|conn| conn.link.is_holding()) { Ok(()) } else { self.book_held() }
+    }
+
+    /// The same where another frame of the diagram took the rest along.
+    pub(super) fn book_held(&mut self) -> Result<(), Stop> {
         let Some(leaf) = self.held.take() else { return Ok(()) };
         let LeafKind::Frame(frame) = &leaf.what else { return Ok(()) };
         let What::Message(message) = &frame.what else { return Ok(()) };

@@ -100,7 +100,7 @@ impl Host {
                 }
                 self.fill(leaf, &leaf.line.text.clone());
                 self.serve_frame(frame)?;
-                self.settle_held()?;
+                self.book_held()?;
                 if self.conn().is_some_and(|conn| conn.link.is_holding()) {
                     self.held = Some(Arc::clone(leaf));
                 } else if let Some(message) = message(leaf).cloned() {
