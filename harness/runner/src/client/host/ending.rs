@@ -14,7 +14,7 @@ use crate::program::{Leaf, LeafKind};
 use crate::stop::Stop;
 
 /// How long the end of a connection is awaited before its user asks something.
-const SOON: Duration = Duration::from_millis(150);
+pub(super) const SOON: Duration = Duration::from_millis(150);
 
 /// Between two looks whether all has been sent.
 const LOOK: Duration = Duration::from_millis(2);

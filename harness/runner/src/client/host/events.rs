@@ -154,7 +154,8 @@ impl Host {
                 let long = message(&leaf).is_some_and(|m| m.kind == Kind::MsgReq && text_key(m).len() > LONG);
                 let rules = message(&leaf).map_or(&[][..], |m| super::blame::missing(m.kind));
                 let rules = if long { &["MSG-16", "MSG-01"] } else { rules };
-                Err(self.finding_at(Some(&leaf.line), rules, leaf.line.text.clone(), got))
+                self.refusal = Some(self.finding_at(Some(&leaf.line), rules, leaf.line.text.clone(), got));
+                Ok(())
             }
             None if what == "leave" && self.leaving => Ok(()),
             // A question that came behind the end of the connection.

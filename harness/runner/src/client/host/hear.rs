@@ -10,6 +10,7 @@ use mpchat_script::ast::Kind;
 use tokio::net::TcpStream;
 
 use super::Host;
+use super::ending::SOON;
 use super::world::{Conn, Heard, Phase};
 use crate::client::driver::Said;
 use crate::link::{EndHow, Input, Link};
@@ -54,7 +55,30 @@ impl Host {
             Happened::Said(said) => self.said(said).await?,
             Happened::Nothing => return Ok(false),
         }
-        Ok(true)
+        match self.refusal.take() {
+            Some(refusal) => Err(self.end_behind(refusal).await),
+            None => Ok(true),
+        }
+    }
+
+    /// A client that has ended its connection refuses what it is told, and its words may be read before its FIN: the end
+    /// is the offence then.
+    async fn end_behind(&mut self, refusal: Stop) -> Stop {
+        let latest = self.conns.len().saturating_sub(1);
+        let deadline = tokio::time::Instant::now() + SOON;
+        while let Ok(Some((number, input))) = tokio::time::timeout_at(deadline, self.inputs.recv()).await {
+            let heard = match input {
+                Input::Bytes(bytes) => self.digest(number, &bytes),
+                Input::End(how) => self.stream_ended(number, how),
+            };
+            if let Err(stop) = heard {
+                return stop;
+            }
+            if self.conns.get(latest).is_some_and(|conn| conn.ended.is_some()) {
+                break;
+            }
+        }
+        refusal
     }
 
     /// Hears until `done` or for `length`.

@@ -114,6 +114,8 @@ pub(crate) struct Host {
     refusals: VecDeque<&'static str>,
     /// Refusals that came as they should.
     refused: usize,
+    /// What a refusal breaks that nothing called for.
+    refusal: Option<Stop>,
     /// Events that have to come, in order.
     owed: VecDeque<Owed>,
     /// Fences that were answered.
@@ -234,6 +236,7 @@ impl Host {
             commanded: VecDeque::new(),
             refusals: VecDeque::new(),
             refused: 0,
+            refusal: None,
             owed: VecDeque::new(),
             fenced: 0,
             seen: Vec::new(),
