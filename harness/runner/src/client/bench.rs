@@ -10,7 +10,7 @@ use mpchat_proto::crypto::{PrivateKey, Provider};
 use mpchat_script::ast::Timer;
 use tokio::task::JoinSet;
 
-use super::driver::{ClientSubject, KitFolders};
+use super::driver::ClientSubject;
 use super::host::{Host, Stage};
 use crate::identities::Identity;
 use crate::memory::RunMemory;
@@ -41,9 +41,8 @@ impl Bench {
         ledger: Arc<Ledger>,
     ) -> Result<Self, String> {
         let server_key: PrivateKey = kit.server_private().map_err(|error| error.to_string())?;
-        let folders = Arc::new(KitFolders::new(Arc::clone(kit)));
         let (kit, transport) = (Arc::clone(kit), Transport::Plain);
-        let stage = Stage { subject, kit, folders, provider, server_key, patience, transport, timers, memory, ledger };
+        let stage = Stage { subject, kit, provider, server_key, patience, transport, timers, memory, ledger };
         Ok(Self { stage })
     }
 

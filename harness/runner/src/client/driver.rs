@@ -1,14 +1,12 @@
 //! The client's command: started for a case, given commands, heard, ended (`docs/driver.md`).
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mpchat_peer::driver::{DriverOptions, KitSource, drive};
-use mpchat_peer::kit::{Kit, private_file};
-use mpchat_proto::ids::Uid;
+use mpchat_peer::kit::Kit;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::process::Child;
@@ -53,47 +51,6 @@ impl Embedding {
         #[cfg(feature = "faults")]
         let options = DriverOptions { quirk: self.quirk, ..options };
         options
-    }
-}
-
-/// The folders that clients get: one a user, with its private key and everyone's public keys.
-pub(crate) struct KitFolders {
-    root: PathBuf,
-    kit: Arc<Kit>,
-    written: Mutex<Vec<Uid>>,
-}
-
-impl KitFolders {
-    pub(crate) fn new(kit: Arc<Kit>) -> Self {
-        let root = std::env::temp_dir().join(format!(
-            "mpchat-client-kits-{}-{:08x}",
-            std::process::id(),
-            rand::random::<u32>()
-        ));
-        Self { root, kit, written: Mutex::default() }
-    }
-
-    /// The folder of a user, written when it is first asked for; the embedded client reads none.
-    pub(crate) fn folder(&self, uid: Uid, subject: &ClientSubject) -> Result<PathBuf, String> {
-        let folder = self.root.join(uid.to_string());
-        if matches!(subject, ClientSubject::Embedded(_)) {
-            return Ok(folder);
-        }
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if !written.contains(&uid) {
-            let own = private_file(uid);
-            let wanted = |name: &str| name.ends_with(".pub.pem") || name == own;
-            self.kit.files().write(&folder, wanted).map_err(|error| error.to_string())?;
-            written.push(uid);
-        }
-        Ok(folder)
-    }
-}
-
-impl Drop for KitFolders {
-    fn drop(&mut self) {
-        // Best effort: a folder that cannot be removed is the operating system's to clean up.
-        let _left = std::fs::remove_dir_all(&self.root);
     }
 }
 

@@ -328,15 +328,20 @@ impl Play {
             .iter()
             .filter_map(|e| e.not_before.filter(|_| e.state == super::threads::State::Waiting))
             .max();
-        let deadline = (before.max(timer.unwrap_or(before))) + self.stage.patience;
+        let mut deadline = (before.max(timer.unwrap_or(before))) + self.stage.patience;
+        let mut sending = true;
         while self.progress == before {
             // Whoever answers a violation instead of closing will hardly close any more.
             let soon = Instant::now() + AFTER_AN_ANSWER.min(self.stage.patience);
             let answered = self.conns.iter().any(|conn| conn.answered.is_some() && conn.ended.is_none());
-            let deadline = if answered { deadline.min(soon) } else { deadline };
-            if !self.hear(deadline).await? {
+            if self.hear(if answered { deadline.min(soon) } else { deadline }).await? {
+                continue;
+            }
+            // Before it has all been sent, nothing can be said; but not everybody reads.
+            if !std::mem::take(&mut sending) || self.conns.iter().all(|conn| conn.link.is_written()) {
                 return self.nothing_came(before).await;
             }
+            deadline = Instant::now() + self.stage.patience;
         }
         Ok(())
     }

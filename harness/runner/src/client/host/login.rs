@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Host;
 use super::world::{Heard, Phase, Seen};
+use crate::client::driver::ClientSubject;
 use crate::play::login::{Login, Transfer};
 use crate::play::render::hex_start;
 use crate::schedule;
@@ -51,14 +52,18 @@ impl Host {
 
     /// Gives the command `connect`.
     pub(super) fn connect(&mut self, undrawn: bool) -> Result<(), Stop> {
-        let folder = self.stage.folders.folder(self.me, &self.stage.subject).map_err(Stop::Skip)?;
+        // The embedded client reads none.
+        if matches!(self.stage.subject, ClientSubject::Command(_)) {
+            let users = self.users.values().map(|user| user.uid);
+            self.folder.write(&self.stage.kit, self.me, users).map_err(Stop::Skip)?;
+        }
         self.may_connect += 1;
         self.logs_in_undrawn = undrawn;
         self.command(json!({
             "do": "connect",
             "address": self.address,
             "uid": self.me.to_string(),
-            "kit": folder.display().to_string(),
+            "kit": self.folder.path().display().to_string(),
         }));
         Ok(())
     }

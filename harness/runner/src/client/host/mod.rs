@@ -42,7 +42,8 @@ use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::driver::{ClientSubject, Driver, KitFolders};
+use super::driver::{ClientSubject, Driver};
+use super::kit_folder::KitFolder;
 use super::script::{Script, Step};
 use crate::identities::Identity;
 use crate::link::{Input, QUEUED_READS};
@@ -63,7 +64,6 @@ const SHOWN_LINES: usize = 32;
 pub(crate) struct Stage {
     pub(crate) subject: ClientSubject,
     pub(crate) kit: Arc<Kit>,
-    pub(crate) folders: Arc<KitFolders>,
     pub(crate) provider: &'static dyn Provider,
     pub(crate) server_key: PrivateKey,
     pub(crate) patience: Duration,
@@ -85,6 +85,7 @@ pub(crate) struct Host {
     unknown_sid: Sid,
     /// None once it has been ended.
     driver: Option<Driver>,
+    folder: KitFolder,
     listener: TcpListener,
     address: String,
     /// How many connections the client may still open: one a `connect`, one after its last number.
@@ -216,6 +217,7 @@ impl Host {
             strangers,
             unknown_sid,
             driver: Some(driver),
+            folder: KitFolder::new(),
             listener,
             address,
             may_connect: 0,
