@@ -10,6 +10,8 @@
 mod kits;
 mod lines;
 mod report;
+#[cfg(feature = "faults")]
+mod talkative;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -91,9 +93,15 @@ pub async fn drive(
     options: DriverOptions,
 ) -> io::Result<()> {
     let kits = options.kits.clone();
+    let line: fn(&Event) -> Vec<u8> = report::line;
+    #[cfg(feature = "faults")]
+    let line = match options.quirk {
+        Some(mpchat_proto::client::Quirk::EventsTalkative) => talkative::line,
+        _ => line,
+    };
     let (commands, mut events, task) = client::start(options.into()).split();
     let hearing = async { Ok(hear(input, &*kits, commands).await) };
-    let driven = tokio::try_join!(hearing, tell(output, &mut events));
+    let driven = tokio::try_join!(hearing, tell(output, &mut events, line));
     drop(events);
     // An error is a panic, which was reported where it happened.
     let _ended = task.await;
@@ -116,9 +124,13 @@ async fn hear(
 }
 
 /// Events, until the client has ended.
-async fn tell(mut output: impl AsyncWrite + Unpin, events: &mut mpsc::Receiver<Event>) -> io::Result<()> {
+async fn tell(
+    mut output: impl AsyncWrite + Unpin,
+    events: &mut mpsc::Receiver<Event>,
+    line: fn(&Event) -> Vec<u8>,
+) -> io::Result<()> {
     while let Some(event) = events.recv().await {
-        output.write_all(&report::line(&event)).await?;
+        output.write_all(&line(&event)).await?;
         output.flush().await?;
     }
     Ok(())

@@ -201,7 +201,7 @@ impl Owed {
     /// Whether an event is the owed one. Fields without a value may be left out.
     fn fits(&self, name: &str, event: &Value) -> bool {
         let field = |(key, wanted): &(&str, Value)| match event.get(*key) {
-            Some(got) => got == wanted,
+            Some(got) => says(got, wanted),
             None => is_nothing(wanted),
         };
         self.name == name && self.fields.iter().all(field)
@@ -213,6 +213,34 @@ impl Owed {
     }
 }
 
+/// Whether a value says what is wanted: what it has besides is ignored.
+fn says(got: &Value, wanted: &Value) -> bool {
+    match (got, wanted) {
+        (Value::Object(got), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, wanted)| got.get(key).is_some_and(|got| says(got, wanted)))
+        }
+        (Value::Array(got), Value::Array(wanted)) => {
+            got.len() == wanted.len() && got.iter().zip(wanted).all(|(got, wanted)| says(got, wanted))
+        }
+        _ => got == wanted,
+    }
+}
+
 fn is_nothing(value: &Value) -> bool {
     value == "0000000000000000" || value.as_array().is_some_and(Vec::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_value_has_besides_is_ignored() {
+        let wanted = json!([{"uid": "00000000000a11ce", "state": "Online"}]);
+        assert!(says(&json!([{"name": "x", "state": "Online", "uid": "00000000000a11ce", "more": [1]}]), &wanted));
+        assert!(!says(&json!([{"state": "Offline", "uid": "00000000000a11ce"}]), &wanted));
+        assert!(!says(&json!([{"uid": "00000000000a11ce"}]), &wanted));
+        assert!(!says(&json!([]), &wanted));
+        assert!(!says(&json!([wanted[0], wanted[0]]), &wanted));
+    }
 }

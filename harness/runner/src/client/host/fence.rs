@@ -38,13 +38,25 @@ impl Host {
             return Ok(true);
         }
         if !self.can_fence() {
-            return self.wait_for(&done, self.stage.patience).await;
+            return self.wait_while_moving(&done).await;
         }
         self.fence_or(&done).await?;
         if done(self) || in_order {
             return Ok(done(self));
         }
         self.wait_for(&done, AFTER_A_FENCE.min(self.stage.patience)).await
+    }
+
+    /// Hears until `done`, as long as the client gets on with what is due: a slow one may take the patience for each step.
+    async fn wait_while_moving(&mut self, done: &impl Fn(&Self) -> bool) -> Result<bool, Stop> {
+        let due = |host: &Self| (host.commanded.len(), host.owed.len());
+        while !done(self) {
+            let before = due(self);
+            if !self.wait_for(&|host: &Self| done(host) || due(host) != before, self.stage.patience).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Waits until the client has told its user all that it owes.
@@ -108,7 +120,7 @@ impl Host {
         self.owed.push_back(Owed { name, fields, rules, line, slot: None, fence: true, optional: false, shows: None });
         self.command(json!({"do": "status"}));
         let answered = |host: &Self| host.fenced >= goal || done(host);
-        if self.wait_for(&answered, self.stage.patience).await? {
+        if self.wait_while_moving(&answered).await? {
             return Ok(());
         }
         if !self.is_online() {

@@ -272,6 +272,7 @@ habits {
     ByteAWrite "writes one byte at a time";
     FramesJoined "waits 5 ms for more frames before it writes";
     EndsByReset "ends connections by RST, once all is written";
+    EventsTalkative "says more than it has to: events that nobody knows, and fields that nobody knows in those that it has to say";
     EndsSilently "closes without Offline when its input ends";
     ErrorsTerse "has one error text for every line that it cannot open, of one letter";
     ErrorsLong "has error texts of 256 bytes";
