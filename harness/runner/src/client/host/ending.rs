@@ -147,15 +147,19 @@ impl Host {
             let owed = self.owed.iter().find(|owed| !owed.optional && !owed.fence).cloned();
             self.owed.clear();
             let by_fault = self.conns.last().is_some_and(|conn| conn.to_end);
+            // MTP-19: a reset may overtake it, and a client that has left need not look any more.
+            let by_fin = self.conns.last().is_some_and(|conn| {
+                conn.server_ended && conn.ended == Some(EndHow::Fin) && !conn.farewell && !self.leaving
+            });
             // MTP-09: the answers that it waits for, if they were sent at once.
             let answers = ["init", "sent", "close", "status"];
             let in_time = self.answered_in_time
                 && self.is_spent()
                 && owed.as_ref().is_some_and(|owed| answers.contains(&owed.name));
-            return match owed.filter(|_| by_fault || in_time) {
+            return match owed.filter(|_| by_fault || by_fin || in_time) {
                 Some(owed) => {
                     let expected = format!("the event {} before the end", owed.in_words());
-                    let rules = [&["MTP-20"], owed.rules].concat();
+                    let rules = [if by_fin { &["MTP-19"] } else { &["MTP-20"] }, owed.rules].concat();
                     Err(self.finding_at(owed.line.as_ref(), &rules, expected, "no such event"))
                 }
                 None => Ok(()),

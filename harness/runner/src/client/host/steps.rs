@@ -125,7 +125,8 @@ impl Host {
             }
             LeafKind::Ending(ending) => {
                 self.burst = Burst::None;
-                if !self.conns.last().is_some_and(|conn| conn.to_end || conn.farewell) {
+                // What is `joined` goes with the FIN.
+                if !self.last_joined && !self.conns.last().is_some_and(|conn| conn.to_end || conn.farewell) {
                     self.await_owed().await?;
                 }
                 self.log(leaf.line.text.clone());

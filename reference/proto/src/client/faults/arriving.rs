@@ -58,6 +58,7 @@ impl Client {
             Quirk::AnyGap => sqn > next,
             Quirk::ReplayTaken => sqn == last,
             Quirk::AnyLower => sqn < last,
+            Quirk::LowByteOfNumber => sqn & 0xff == next & 0xff,
             Quirk::ResponsesUnnumbered => is_response,
             Quirk::FirstUnnumbered => last == 2,
             _ => false,

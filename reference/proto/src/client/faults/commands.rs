@@ -98,6 +98,10 @@ impl Client {
             return (fault == Quirk::LongestRefused && is_longest).then_some(Err(refusal));
         }
         match fault {
+            Quirk::RefusedTextWaits => {
+                self.broken.texts.push(sid);
+                None
+            }
             Quirk::TooLongAlone => Some(Ok(Turn::Done)),
             Quirk::TooLongCut => {
                 let (text, _) = fitting(text, parts(others));

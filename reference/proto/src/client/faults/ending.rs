@@ -13,8 +13,9 @@ use crate::quirks;
 
 impl Client {
     pub(super) fn faulty_stream_end(&mut self, fault: Quirk, now: Duration) {
-        for (_, bytes) in core::mem::take(&mut self.broken.link.bytes_later) {
-            self.receive_bytes(now, &bytes);
+        let unread = core::mem::take(&mut self.broken.link.bytes_later);
+        if fault != Quirk::FinOvertakes {
+            unread.iter().for_each(|(_, bytes)| self.receive_bytes(now, bytes));
         }
         match fault {
             Quirk::HalfCloseIgnored if matches!(self.phase, Phase::Online(_)) => {}

@@ -134,8 +134,15 @@ impl Client {
             if fault == Quirk::ServerStatusMember && sid == Sid::NONE {
                 self.online()?.open.member(sid, uid, presence);
             }
+            let is_asked = self.online()?.open.queries.iter().any(|query| query.sid == sid);
+            if fault == Quirk::EarlyMembers && is_asked {
+                self.count_early(sid);
+            } else if fault == Quirk::EarlyMembers && sid != Sid::NONE {
+                self.broken.early.push((sid, uid, presence));
+            }
             return None;
         }
+        self.count_early(sid);
         if sid == Sid::NONE || presence == Presence::Offline {
             return None;
         }
@@ -156,6 +163,18 @@ impl Client {
             _ => {}
         }
         None
+    }
+
+    /// Counts to an answer what was there before its question.
+    fn count_early(&mut self, about: Sid) {
+        let (early, rest) = core::mem::take(&mut self.broken.early).into_iter().partition(|(sid, ..)| *sid == about);
+        self.broken.early = rest;
+        let early: Vec<_> = early;
+        for (sid, uid, presence) in early {
+            if let Some(online) = self.online() {
+                online.open.member(sid, uid, presence);
+            }
+        }
     }
 
     fn invitation_taken(

@@ -32,6 +32,7 @@ faults {
     ReplayTaken "MTP-08" "takes a number that it has just seen";
     ReplayDropped "MTP-08" "drops frames with a number that it has seen, without closing";
     AnyLower "MTP-08" "takes any lower number";
+    LowByteOfNumber "MTP-08" "compares only the low byte of a number";
     ResponsesUnnumbered "MTP-08" "does not check the number of responses";
     FirstUnnumbered "MTP-08" "takes any number in the first frame after the login";
     WrapsToZero "MTP-09" "goes on with number 0 behind 65535";
@@ -76,6 +77,7 @@ faults {
     ManyFramesLost "MTP-16" "loses what is behind the 16th frame of a read";
     HeaderAwaitsFrame "MTP-17" "judges a header only when the whole frame is there";
     HalfCloseIgnored "MTP-19" "stays connected when the server's stream has ended by FIN";
+    FinOvertakes "MTP-19" "loses at the server's FIN what came in the last 20 ms";
     PartTaken "MTP-19" "acts on a frame whose mac was cut off by the end of the stream";
     MessagesLater "MTP-20" "deals with a msg_req only after the next frame of the same read";
     NoticesFirst "MTP-20" "deals with a close_res before the frame in front of it in the same read";
@@ -112,6 +114,8 @@ faults {
     StrayMsgResShown "PAY-06" "tells its user of a msg_res that answers nothing";
     StrayStatusShown "PAY-06" "tells its user of a status_res that answers nothing";
     KeepsTexts "PAY-06" "takes a msg_res for the answer to a text of an earlier connection";
+    RefusedTextWaits "PAY-06" "waits for the msg_res to a text that it has refused";
+    EarlyMembers "PAY-06" "counts a member's status that nobody asked for to the next answer";
     StraysClose "PAY-06" "closes on a response that answers nothing";
     ServerStatusMember "PAY-06" "lists the users that a status answer about the server names";
     CloseErrorNotifies "PAY-06" "takes a close_res with an error text and another uid for news that the session is closed";

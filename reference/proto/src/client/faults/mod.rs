@@ -61,8 +61,10 @@ pub(super) struct Broken {
     noticed: BTreeSet<Sid>,
     choices: BTreeMap<Sid, Vec<u8>>,
     invitations: Vec<Sid>,
-    /// Sessions with texts that were not answered when their connection ended.
+    /// Sessions with texts that were not answered when their connection ended, or that were never sent.
     texts: Vec<Sid>,
+    /// Members that were named before anybody asked for them.
+    early: Vec<(Sid, Uid, Presence)>,
     inviters: BTreeMap<Sid, Uid>,
 
     /// Of the text that is being sent: a cek for all, the key of the first, how many there is room for.

@@ -13,7 +13,7 @@ pub(super) const LATE: Duration = Duration::from_millis(20);
 
 impl Client {
     pub(super) fn read(&mut self, fault: Quirk, now: Duration, bytes: &[u8]) {
-        if fault == Quirk::EventsLate {
+        if matches!(fault, Quirk::EventsLate | Quirk::FinOvertakes) {
             self.broken.link.bytes_later.push_back((now + LATE, bytes.to_vec()));
             return;
         }
