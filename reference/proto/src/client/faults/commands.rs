@@ -25,6 +25,10 @@ impl Client {
                 let is_answered = self.broken.choices.contains_key(&sid);
                 let is_open_again = match fault {
                     Quirk::MindChanges => is_answered,
+                    Quirk::AnsweredAnewLater => {
+                        let link = &self.broken.link;
+                        is_answered && link.invited.contains(&sid) && !link.chosen.contains(&sid)
+                    }
                     Quirk::KeepsInvitations => !is_answered && self.broken.invitations.contains(&sid),
                     _ => false,
                 };

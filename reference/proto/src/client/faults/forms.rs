@@ -32,6 +32,10 @@ impl Client {
                         payload.truncate(end + 1);
                     }
                 }
+                Quirk::CarriageReturnTaken if payload.ends_with(b"\r\n") => {
+                    payload.truncate(payload.len() - 2);
+                    payload.push(b'\n');
+                }
                 Quirk::LineWithoutLfOpened if !payload.ends_with(b"\n") => payload.push(b'\n'),
                 _ => {}
             },

@@ -190,6 +190,7 @@ impl Client {
         }
         self.broken.inviters.entry(sid).or_insert(uid);
         self.broken.invitations.push(sid);
+        self.broken.link.invited.insert(sid);
         let answered = self.memory.session(sid).is_some_and(|session| session.invitation == Invitation::Answered);
         if fault == Quirk::RepeatedInviteAnswered
             && answered

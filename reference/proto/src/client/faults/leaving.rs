@@ -32,11 +32,16 @@ impl Client {
         self.change_payload(fault, is_error, &mut out);
         if typ == FrameType::InviteRes {
             self.broken.choices.insert(sid, out.payload.clone());
+            self.broken.link.chosen.insert(sid);
         }
         let left_out = match fault {
             Quirk::BadLineUnanswered => is_error,
             Quirk::SecondLineUnanswered => typ == FrameType::MsgRes && self.broken.link.lines_in_read > 1,
             Quirk::ProbesAnsweredOnce => typ == FrameType::StatusRes && self.broken.link.probes_in_read > 1,
+            Quirk::BusyProbeUnanswered => {
+                let asks = self.online().is_some_and(|online| !online.open.queries.is_empty());
+                typ == FrameType::StatusRes && self.broken.link.current.is_some() && asks
+            }
             Quirk::SecondProbeUnanswered => typ == FrameType::StatusRes && self.broken.link.probes > 1,
             _ => false,
         };

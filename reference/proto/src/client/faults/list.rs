@@ -179,6 +179,7 @@ faults {
     NewestAnswered "INIT-16" "answers the newest invitation, whichever its user names";
     DeniesOnLeave "INIT-16" "denies what its user has not answered when it leaves";
     KeepsInvitations "INIT-16" "lets its user answer an invitation of an earlier connection";
+    AnsweredAnewLater "INIT-16" "lets its user answer an invitation again that comes again on a later connection";
     RepeatedInviteAnswered "INIT-16" "repeats its answer when an invitation comes again";
 
     // MSG
@@ -201,6 +202,7 @@ faults {
     LineSidZero "MSG-01" "writes sid 0 into msg_req";
     OpensAnything "MSG-06" "answers OK to a line that it cannot open";
     AnswersSidOfNone "MSG-06" "writes sid 0 into msg_res";
+    CarriageReturnTaken "MSG-06" "opens a line that has a CR at its end";
     BadLineUnanswered "MSG-06" "does not answer a line that it cannot open";
     SecondLineUnanswered "MSG-06" "answers only the first line of a read";
     AnswersSwapped "MSG-06" "answers two lines of a read in the other order";
@@ -248,6 +250,7 @@ faults {
     // STAT
     ProbesAnsweredOnce "STAT-02" "answers several status_req of one read once";
     SecondProbeUnanswered "STAT-02" "answers only the first status_req after the login";
+    BusyProbeUnanswered "STAT-02" "does not answer a status_req while a question of its own waits";
     ProbeAnswerWithSid "STAT-02" "writes the sid of its last session into the answer to status_req";
     OfflineWithoutSession "STAT-02" "says Offline to a status_req while it is in no session";
     LeavesSilently "STAT-02" "closes without Offline when its user leaves";

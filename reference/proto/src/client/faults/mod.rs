@@ -97,6 +97,9 @@ struct Link {
     next_in_read: Option<Header>,
     /// Frames that wait for the next one.
     held: Vec<(Header, Vec<u8>)>,
+    /// Invitations that came, and that were answered.
+    invited: BTreeSet<Sid>,
+    chosen: BTreeSet<Sid>,
     /// Lines and probes of this read, and probes of the connection.
     lines_in_read: usize,
     probes_in_read: usize,
