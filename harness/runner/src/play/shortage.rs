@@ -9,14 +9,14 @@ use crate::stop::{Finding, Stop};
 use super::Play;
 use super::world::{Happening, Heard};
 
-/// With fewer lines stored in all, none is refused.
+/// With fewer lines stored in all, and fewer sessions, nothing is refused that is small.
 const LINES: usize = 8;
+const SESSIONS: usize = 4;
 
 /// Bytes of a msg_req that is not refused then.
 const BYTES: usize = 8 << 10;
 
-/// With fewer sessions, none is refused to so many users.
-const SESSIONS: usize = 4;
+/// Users that an init_req may name then.
 const INVITED: usize = 3;
 
 impl Play {
@@ -26,27 +26,36 @@ impl Play {
         let Happening::Frame(heard) = happening else { return Stop::Fail(finding) };
         if self.is_closed_by_itself(heard) {
             let why = "the target closed a session by itself (PAY-07, CLOSE-11)".to_owned();
-            let little = self.open_sessions() < SESSIONS && self.unanswered_lines() < LINES;
-            return Stop::Refused { why, breach: little.then_some(finding) };
+            return Stop::Refused { why, breach: self.has_room_for(heard).then_some(finding) };
         }
         if heard.payload == b"OK" || !self.success_is_awaited(number, heard) || self.was_delivered(heard) {
             return Stop::Fail(finding);
         }
-        let little = match heard.kind {
-            Kind::MsgRes => self.unanswered_lines() < LINES && self.longest_msg(number) <= BYTES,
+        let is_small = match heard.kind {
+            Kind::MsgRes => self.longest_msg(number) <= BYTES,
             Kind::InitRes => {
                 let about = heard.about.as_ref().and_then(|name| self.sessions.get(name));
-                self.open_sessions() < SESSIONS && about.is_none_or(|session| session.invited.len() <= INVITED)
+                about.is_none_or(|session| session.invited.len() <= INVITED)
             }
             _ => return Stop::Fail(finding),
         };
+        let little = is_small && self.has_room_for(heard);
         let text = String::from_utf8_lossy(&heard.payload).into_owned();
         let why = format!("the target refused with {}: {text:?}", heard.kind.word());
         Stop::Refused { why, breach: little.then_some(finding) }
     }
 
-    fn open_sessions(&self) -> usize {
-        self.sessions.values().filter(|session| session.live && !session.over).count()
+    /// Whether there are so few sessions, pending ones included, and so few lines beside what a frame is about.
+    fn has_room_for(&self, heard: &Heard) -> bool {
+        let about = heard.about.as_deref().filter(|_| heard.kind == Kind::InitRes);
+        self.open_sessions(about) < SESSIONS && self.unanswered_lines() < LINES
+    }
+
+    /// Sessions that are live, or whose init is under way, without one.
+    fn open_sessions(&self, without: Option<&str>) -> usize {
+        let begun = |session: &super::world::Session| session.live || session.sid.is_some();
+        let open = self.sessions.iter().filter(|(_, session)| begun(session) && !session.over);
+        open.filter(|(name, _)| Some(name.as_str()) != without).count()
     }
 
     /// A close_res of nobody's: expiry or shortage (CLOSE-11), or a session that could not become live (PAY-07).
@@ -87,7 +96,8 @@ impl Play {
         let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return true };
         let is_answered = |text: &&super::world::Text| !text.failed && text.answered.len() >= text.lines.len();
         let (answered, open): (Vec<_>, Vec<_>) = self.texts.values().partition(is_answered);
-        message.kind != Kind::MsgReq || self.unanswered_lines() < LINES || answered.len() >= open.len()
+        let few = self.open_sessions(None) < SESSIONS;
+        message.kind != Kind::MsgReq || few && (self.unanswered_lines() < LINES || answered.len() >= open.len())
     }
 
     /// The text of a msg_req line; of opaque lines, that of which this is one.

@@ -136,7 +136,7 @@ impl Shell {
             }
             if let (Some(address), Link::None) = (self.client.wants_connection(), &self.link) {
                 debug!(address, "connecting");
-                self.link = Link::Opening(Box::pin(open(address.to_owned())));
+                self.link = Link::Opening(Box::pin(open(address.to_owned(), self.style)));
             }
             return;
         }
@@ -249,7 +249,10 @@ impl Open {
     }
 }
 
-async fn open(address: String) -> io::Result<TcpStream> {
+async fn open(address: String, style: Style) -> io::Result<TcpStream> {
+    if style.tries_first {
+        drop(TcpStream::connect(&address).await?);
+    }
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -11,6 +11,8 @@ pub(super) struct Style {
     pub(super) waits: Option<Duration>,
     /// Ends by RST.
     pub(super) resets: bool,
+    /// Opens a connection and closes it before the one that it uses.
+    pub(super) tries_first: bool,
 }
 
 impl Style {
@@ -28,6 +30,7 @@ impl From<Option<mpchat_proto::client::Quirk>> for Style {
             bytewise: quirk == Some(Quirk::ByteAWrite),
             waits: (quirk == Some(Quirk::FramesJoined)).then_some(Duration::from_millis(5)),
             resets: quirk == Some(Quirk::EndsByReset),
+            tries_first: quirk == Some(Quirk::TriesFirst),
         }
     }
 }

@@ -22,9 +22,6 @@ use crate::stop::Stop;
 /// How long something is awaited before a fence shows whether it is still to come.
 const SOON: Duration = Duration::from_millis(150);
 
-/// How long after a fence an answer may take that the client sends by itself.
-const AFTER_A_FENCE: Duration = Duration::from_secs(1);
-
 /// How soon a client does what it has left undone when a further frame comes. Later it may have done it without that.
 const MOVED: Duration = Duration::from_millis(200);
 
@@ -32,7 +29,8 @@ const MOVED: Duration = Duration::from_millis(200);
 const LAST_NUMBERS: u16 = 64;
 
 impl Host {
-    /// Waits for what is due. `in_order`: once a later fence is answered, it does not come any more.
+    /// Waits for what is due. `in_order`: once a later fence is answered, it does not come any more. What a client says by
+    /// itself has no order beside the fence (MTP-20), and no rule gives it a time: it may take the patience.
     pub(super) async fn wait(&mut self, done: impl Fn(&Self) -> bool, in_order: bool) -> Result<bool, Stop> {
         if self.wait_for(&done, SOON.min(self.stage.patience)).await? {
             return Ok(true);
@@ -44,7 +42,7 @@ impl Host {
         if done(self) || in_order {
             return Ok(done(self));
         }
-        self.wait_for(&done, AFTER_A_FENCE.min(self.stage.patience)).await
+        self.wait_for(&done, self.stage.patience).await
     }
 
     /// Hears until `done`, as long as the client gets on with what is due: a slow one may take the patience for each step.

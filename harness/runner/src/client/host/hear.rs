@@ -100,11 +100,12 @@ impl Host {
             self.came_back.get_or_insert(stream);
             return Ok(());
         }
-        if self.may_connect == 0 {
+        let tries = self.conns.last().is_some_and(|conn| conn.ended.is_none() && conn.is_silent());
+        if self.may_connect == 0 && !tries {
             let expected = "no connection that its user did not ask for";
             return Err(self.finding(&["LOGIN-15"], expected, "the client connects again by itself"));
         }
-        self.may_connect -= 1;
+        self.may_connect = self.may_connect.saturating_sub(1);
         let number = self.conns.len();
         let link = Link::over(stream, number, self.inputs_sender.clone(), self.stage.transport);
         let link = link.map_err(|error| Stop::Inconclusive(format!("a connection failed: {error}")))?;
@@ -227,6 +228,10 @@ impl Host {
         if !conn.fin_sent {
             conn.fin_sent = true;
             conn.link.finish();
+        }
+        if latest && conn.is_silent() {
+            self.may_connect += 1;
+            return Ok(());
         }
         if latest { self.ended() } else { Ok(()) }
     }

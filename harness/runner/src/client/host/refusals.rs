@@ -66,7 +66,8 @@ impl Host {
         let refused = self.refused;
         self.refusals.push_back(word);
         self.command(command);
-        if self.wait(|host| host.refused > refused, true).await? {
+        // No frame causes it: it may come after the events of later ones.
+        if self.wait(|host| host.refused > refused, false).await? {
             return Ok(());
         }
         Err(self.finding(rules, leaf.line.text.clone(), "the command is not refused"))

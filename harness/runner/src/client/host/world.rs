@@ -61,6 +61,11 @@ pub(super) struct Conn {
 }
 
 impl Conn {
+    /// Whether nothing has come on it: a client may try an address before it uses it.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.phase, Phase::Fresh) && self.deframer.partial() == 0
+    }
+
     pub(super) fn new(link: Link, undrawn: bool) -> Self {
         Self {
             link,

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::super::Client;
 use super::super::link::Phase;
-use super::reading::LATE;
+use super::reading::{LATE, VERY_LATE};
 use super::{Broken, Out, Quirk};
 use crate::frame::{Deframer, FrameType, HEADER_LEN, Header, MAC_LEN};
 use crate::ids::{Sid, Uid};
@@ -56,6 +56,10 @@ impl Client {
             }
             Quirk::AnswersLate => {
                 self.broken.link.frames_later.push_back((now + LATE, out));
+                return true;
+            }
+            Quirk::LineAnswersLate if typ == FrameType::MsgRes => {
+                self.broken.link.frames_later.push_back((now + VERY_LATE, out));
                 return true;
             }
             Quirk::ProbeAnswersLate if typ == FrameType::StatusRes => {

@@ -272,12 +272,14 @@ habits {
     EventsLate "reads and answers every frame 20 ms late";
     AnswersLate "sends every frame 20 ms late";
     ProbeAnswersLate "answers a status_req 20 ms late, but before it says anything else";
+    LineAnswersLate "answers a line 1.2 s after it came";
     AsksForStatus "asks the server for its status before each text and each answer of its user";
     AsksAfterLogin "asks the server for its status when it is logged in";
     RosterAlways "asks for the roster before each text";
     RosterEarly "asks for the roster as soon as a session is live or accepted";
     ByteAWrite "writes one byte at a time";
     FramesJoined "waits 5 ms for more frames before it writes";
+    TriesFirst "opens a connection and closes it before it opens the one that it uses";
     EndsByReset "ends connections by RST, once all is written";
     EventsTalkative "says more than it has to: events that nobody knows, and fields that nobody knows in those that it has to say";
     EndsSilently "closes without Offline when its input ends";

@@ -10,6 +10,7 @@ use crate::quirks;
 
 /// How late a client with a habit reads or sends.
 pub(super) const LATE: Duration = Duration::from_millis(20);
+pub(super) const VERY_LATE: Duration = Duration::from_millis(1200);
 
 impl Client {
     pub(super) fn read(&mut self, fault: Quirk, now: Duration, bytes: &[u8]) {

@@ -42,7 +42,16 @@ impl Server {
             Quirk::LastMayNotClose if takes_part && roster.as_ref()?.last() == Some(&from.uid) => {
                 self.refuse_close(from, sid)
             }
-            Quirk::OutsiderCloses if !takes_part => {
+            Quirk::OutsiderCloses | Quirk::LapsedCloses | Quirk::AbsentCloses if !takes_part => {
+                let who = (sid, from.uid);
+                let is_meant = match fault {
+                    Quirk::LapsedCloses => self.broken.lapsed.contains(&who),
+                    Quirk::AbsentCloses => self.broken.offline_invited.contains(&who),
+                    _ => true,
+                };
+                if !is_meant {
+                    return None;
+                }
                 roster.as_ref()?;
                 let _refused = self.around_close(now, sid, from.uid);
                 say_ok(self)

@@ -64,6 +64,11 @@ impl Server {
                     member.own_init = None;
                 }
             }
+            Quirk::StrangersOvertakeInit if self.member(from.id)?.own_init.is_some() => {
+                if let Err(refusal @ Refusal::UnknownUser(_)) = self.judge_init(from.uid, header.sid, payload) {
+                    return refuse(self, refusal);
+                }
+            }
             Quirk::ErrorOvertakesInit => {
                 if let Err(refusal) = self.judge_init(from.uid, header.sid, payload) {
                     return refuse(self, refusal);
@@ -355,6 +360,7 @@ impl Server {
             Quirk::LapseTellsAccepted => who(Invitation::Accepted),
             _ => Vec::new(),
         };
+        self.broken.lapsed.extend(who(Invitation::Undecided).into_iter().map(|uid| (sid, uid)));
         if fault == Quirk::LapseFails {
             for uid in who(Invitation::Accepted) {
                 self.set_decision(sid, uid, Invitation::Denied);

@@ -75,6 +75,7 @@ faults {
     EndIsNotOffline "MTP-19" "keeps a user online whose stream has ended";
     PartTaken "MTP-19" "acts on a frame whose mac was cut off by the end of the stream";
     MessagesLater "MTP-20" "does what a msg_req says only after the next frame of the same read";
+    LastWordsLost "MTP-20" "loses a msg_res or close_req right before the farewell of the same read";
     QuestionsFirst "MTP-20" "deals with a status_req before the frame in front of it in the same read";
     LineWithoutAuthor "MTP-21" "writes uid 0 into msg_req";
     LineOfRecipient "MTP-21" "writes the recipient's uid into msg_req";
@@ -245,6 +246,7 @@ faults {
     SecondInitRefused "INIT-14" "refuses an init_req while one is pending";
     SecondInitAtOnce "INIT-14" "invites for a second init_req at once";
     ErrorOvertakesInit "INIT-14" "refuses a malformed init_req before the pending one is answered";
+    StrangersOvertakeInit "INIT-14" "refuses an init_req that names an unknown user before the pending one is answered";
     InitHoldsConnection "INIT-14" "deals with no other request of a creator while its init is pending";
     QueuedInitForgotten "INIT-14" "forgets the init_req that waits when the pending one fails";
     OneInitAtATime "INIT-15" "refuses an init_req while another user's is pending";
@@ -276,6 +278,7 @@ faults {
     MissingLinesIgnored "MSG-05" "takes a msg_req with too few lines";
     EmptyLineTaken "MSG-05" "passes empty lines on";
     PartlyDelivered "MSG-05" "delivers a msg_req with too few lines and then refuses it";
+    AbsentSends "MSG-05" "takes a msg_req from users who were named and offline when the session began";
     DeclinerSends "MSG-05" "takes a msg_req from users who declined the session";
     MsgResAtOnce "MSG-07" "answers a msg_req before its recipients have";
     MsgResAfterFirst "MSG-07" "answers a msg_req when the first recipient has";
@@ -341,6 +344,8 @@ faults {
     ClosedMsgUnanswered "CLOSE-07" "does not answer a msg_req for a closed session";
     ClosedMsgOk "CLOSE-07" "answers a msg_req for a closed session with OK";
     OutsiderCloses "CLOSE-08" "lets anybody close";
+    LapsedCloses "CLOSE-08" "lets a user close whose invitation lapsed";
+    AbsentCloses "CLOSE-08" "lets a user close who was named and offline when the session began";
     CreatorClosesPending "CLOSE-08" "lets the creator close a pending session";
     InvitedClosesPending "CLOSE-08" "lets an invited user close a pending session";
     UnknownClosed "CLOSE-08" "answers close_req for unknown sessions with OK";

@@ -99,9 +99,10 @@ impl Server {
             Quirk::PendingSends if self.inits.get(&sid).is_some_and(|init| init.creator.uid == from.uid) => {
                 say_ok(self)
             }
-            Quirk::OutsiderSends | Quirk::DeclinerSends => {
+            Quirk::OutsiderSends | Quirk::DeclinerSends | Quirk::AbsentSends => {
                 let roster = self.sessions.get(&sid).filter(|roster| !roster.contains(&from.uid)).cloned()?;
-                if fault == Quirk::DeclinerSends && !invited(self) {
+                let absent = self.broken.offline_invited.contains(&(sid, from.uid));
+                if fault == Quirk::DeclinerSends && !invited(self) || fault == Quirk::AbsentSends && !absent {
                     return None;
                 }
                 let lines = parse_lines(payload).ok()?.into_iter().map(str::to_owned).collect::<Vec<_>>();

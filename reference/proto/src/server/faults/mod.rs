@@ -89,6 +89,8 @@ pub(super) struct Broken {
     invited: BTreeMap<Sid, Vec<(Uid, Invitation)>>,
     creators: BTreeMap<Sid, Uid>,
     offline_invited: BTreeSet<(Sid, Uid)>,
+    /// Whose invitation lapsed.
+    lapsed: BTreeSet<(Sid, Uid)>,
     left_undecided: BTreeSet<(Sid, Uid)>,
     accepted: BTreeMap<Sid, Vec<Uid>>,
     rosters: BTreeMap<Sid, Vec<Uid>>,

@@ -70,6 +70,7 @@ impl Server {
                 | Quirk::BehindFarewell
                 | Quirk::MessagesLater
                 | Quirk::QuestionsFirst
+                | Quirk::LastWordsLost
                 | Quirk::AnswersMixed
         )
     }
@@ -126,6 +127,10 @@ impl Server {
             Quirk::NoticeAcknowledged => {
                 typ == Some(FrameType::CloseRes) && header.sid != Sid::NONE && !self.sessions.contains_key(&header.sid)
             }
+            Quirk::LastWordsLost => {
+                let next = self.broken.next_in_read.and_then(|next| next.kind());
+                next == Some(FrameType::StatusRes) && matches!(typ, Some(FrameType::MsgRes | FrameType::CloseReq))
+            }
             Quirk::ReplayDropped => self.member(id).is_some_and(|member| header.sqn <= member.channel.last_in()),
             Quirk::BadMacIgnored => {
                 let Some(member) = self.member(id) else { return false };
@@ -147,6 +152,7 @@ impl Server {
                 | Quirk::DirectionIgnored
                 | Quirk::InitResFromClient
                 | Quirk::NoticeAcknowledged
+                | Quirk::LastWordsLost
                 | Quirk::BadMacIgnored
         );
         let header = frame.first_chunk().map(Header::decode);
