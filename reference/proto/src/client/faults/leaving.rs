@@ -59,8 +59,13 @@ impl Client {
                 return true;
             }
             Quirk::LineAnswersLate if typ == FrameType::MsgRes => {
-                self.broken.link.frames_later.push_back((now + VERY_LATE, out));
-                return true;
+                let link = &mut self.broken.link;
+                let first = !core::mem::replace(&mut link.answered_late, true);
+                let waits = link.frames_later.back().map(|(due, _)| *due);
+                if let Some(due) = waits.or(first.then_some(now + VERY_LATE)) {
+                    link.frames_later.push_back((due, out));
+                    return true;
+                }
             }
             Quirk::ProbeAnswersLate if typ == FrameType::StatusRes => {
                 self.broken.link.frames_later.push_back((now + LATE, out));

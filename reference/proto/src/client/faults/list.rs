@@ -272,7 +272,7 @@ habits {
     EventsLate "reads and answers every frame 20 ms late";
     AnswersLate "sends every frame 20 ms late";
     ProbeAnswersLate "answers a status_req 20 ms late, but before it says anything else";
-    LineAnswersLate "answers a line 1.2 s after it came";
+    LineAnswersLate "answers the first line of a connection 1.2 s after it came, and no line before that";
     AsksForStatus "asks the server for its status before each text and each answer of its user";
     AsksAfterLogin "asks the server for its status when it is logged in";
     RosterAlways "asks for the roster before each text";

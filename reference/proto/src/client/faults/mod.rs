@@ -111,6 +111,7 @@ struct Link {
     /// Bytes that are looked at later, and frames that are sent later.
     bytes_later: VecDeque<(Duration, Vec<u8>)>,
     frames_later: VecDeque<(Duration, Out)>,
+    answered_late: bool,
 
     login_c2s: Option<FrameCipher>,
     login_s2c: Option<FrameCipher>,
