@@ -15,8 +15,9 @@ const SHORTEST: Duration = Duration::from_millis(30);
 /// Shorter ones are what any timer is late by; what is longer adds up.
 const COUNTED: Duration = Duration::from_millis(15);
 
-/// How many times what is bearable at once is bearable in all.
+/// How many times what is bearable at once is bearable in all; or, of a long case, which part of it.
 const BEARABLE_IN_ALL: u32 = 2;
+const BEARABLE_PART: u32 = 20;
 
 /// How many are remembered; the oldest go first.
 const REMEMBERED: usize = 4096;
@@ -66,7 +67,8 @@ impl Stalls {
         let Err(Stop::Fail(finding)) = end else { return end };
         let (longest, all) = self.since(began);
         let bearable = bearable.max(SHORTEST);
-        if longest < bearable && all < bearable * BEARABLE_IN_ALL {
+        let in_all = (bearable * BEARABLE_IN_ALL).max(began.elapsed() / BEARABLE_PART);
+        if longest < bearable && all < in_all {
             return Err(Stop::Fail(finding));
         }
         Err(Stop::Inconclusive(format!(

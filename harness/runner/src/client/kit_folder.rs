@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use mpchat_peer::kit::{Kit, SERVER_PUBLIC, private_file, public_file};
 use mpchat_proto::ids::Uid;
 
-/// A kit of a case's users alone: a client reads all of its kit when it starts, and starts for every case.
+/// A kit of a case's users alone: a client reads all of its kit when it connects, and starts for every case.
 pub(crate) struct KitFolder {
     path: PathBuf,
     written: bool,
@@ -32,8 +32,8 @@ impl KitFolder {
             let mut wanted = vec![SERVER_PUBLIC.to_owned(), private_file(own)];
             wanted.extend(users.map(public_file));
             let is_wanted = |name: &str| wanted.iter().any(|wanted| wanted == name);
-            kit.files().write(&self.path, is_wanted).map_err(|error| error.to_string())?;
             self.written = true;
+            kit.files().write(&self.path, is_wanted).map_err(|error| error.to_string())?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! CLOSE-09: what an outsider is told of a session of others is what it is told of none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mpchat_script::ast::Kind;
 
@@ -11,8 +11,8 @@ use super::world::Heard;
 /// others.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    unknown: BTreeMap<&'static str, String>,
-    of_others: BTreeMap<&'static str, String>,
+    unknown: BTreeMap<&'static str, BTreeSet<String>>,
+    of_others: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
 impl Play {
@@ -37,8 +37,12 @@ impl Play {
             false => (&mut conn.told.of_others, &conn.told.unknown),
         };
         let word = heard.kind.word();
-        mine.insert(word, text.clone());
-        if let Some(other) = other.get(word).filter(|other| **other != text).cloned() {
+        let mine = mine.entry(word).or_default();
+        mine.insert(text.clone());
+        // Texts that are not the same for the same question either tell nothing.
+        let single = |texts: &BTreeSet<String>| texts.first().filter(|_| texts.len() == 1).cloned();
+        let other = other.get(word).filter(|_| mine.len() == 1).and_then(single);
+        if let Some(other) = other.filter(|other| *other != text) {
             let got = format!("\"{text}\" for {}, \"{other}\" for the other", self.session_name(sid));
             self.warn(&["CLOSE-09"], "one text for sessions of others and for unknown ones", got);
         }

@@ -9,8 +9,10 @@ use crate::stop::{Finding, Stop};
 use super::Play;
 use super::world::{Happening, Heard};
 
-/// With fewer lines stored in all, and fewer sessions, nothing is refused that is small.
+/// With fewer lines stored in all, and fewer sessions, nothing small is refused.
 const LINES: usize = 8;
+
+/// With fewer sessions, pending ones included, and fewer lines, nothing small is refused.
 const SESSIONS: usize = 4;
 
 /// Bytes of a msg_req that is not refused then.
@@ -47,13 +49,18 @@ impl Play {
 
     /// Whether there are so few sessions, pending ones included, and so few lines beside what a frame is about.
     fn has_room_for(&self, heard: &Heard) -> bool {
-        let about = heard.about.as_deref().filter(|_| heard.kind == Kind::InitRes);
-        self.open_sessions(about) < SESSIONS && self.unanswered_lines() < LINES
+        let about = heard.about.as_deref();
+        let (session, text) = match heard.kind {
+            Kind::InitRes => (about, None),
+            Kind::MsgRes => (None, about),
+            _ => (None, None),
+        };
+        self.open_sessions(session) < SESSIONS && self.unanswered_lines(text) < LINES
     }
 
     /// Sessions that are live, or whose init is under way, without one.
     fn open_sessions(&self, without: Option<&str>) -> usize {
-        let begun = |session: &super::world::Session| session.live || session.sid.is_some();
+        let begun = |session: &super::world::Session| session.live || !session.creator.is_empty();
         let open = self.sessions.iter().filter(|(_, session)| begun(session) && !session.over);
         open.filter(|(name, _)| Some(name.as_str()) != without).count()
     }
@@ -74,9 +81,9 @@ impl Play {
         self.conns.iter().any(has_come)
     }
 
-    /// Whether a line that does not come is of an author who could not have heard a refusal, hears one only after the msg_res
-    /// of an earlier text (MSG-11), or has heard one in the place of an error text that the diagram shows; or an invitation of an init that has failed already, as the diagram shows it to
-    /// fail later.
+    /// Whether a line that does not come is of an author who could not have heard a refusal, hears one only after the
+    /// msg_res of an earlier text (MSG-11), or has heard one in the place of an error text that the diagram shows; or an
+    /// invitation of an init that has failed already, as the diagram shows it to fail later.
     pub(crate) fn may_be_refused_unseen(&self, leaf: &Leaf) -> bool {
         let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return false };
         if message.kind == Kind::InviteReq {
@@ -94,10 +101,11 @@ impl Play {
     /// server has held as many lines in this case before. Of an init nothing is known, and a breach shows alone.
     pub(crate) fn has_held_as_much(&self, leaf: &Leaf) -> bool {
         let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return true };
+        let about = self.text_of_line(message).map(|(key, _)| key.as_str());
         let is_answered = |text: &&super::world::Text| !text.failed && text.answered.len() >= text.lines.len();
         let (answered, open): (Vec<_>, Vec<_>) = self.texts.values().partition(is_answered);
         let few = self.open_sessions(None) < SESSIONS;
-        message.kind != Kind::MsgReq || few && (self.unanswered_lines() < LINES || answered.len() >= open.len())
+        message.kind != Kind::MsgReq || few && (self.unanswered_lines(about) < LINES || answered.len() >= open.len())
     }
 
     /// The text of a msg_req line; of opaque lines, that of which this is one.
@@ -128,16 +136,11 @@ impl Play {
             || self.lifelines.iter().any(|line| self.upcoming(&line.name).iter().any(|leaf| shows(leaf)))
     }
 
-    /// Lines of this case that wait for their answers.
-    fn unanswered_lines(&self) -> usize {
-        let open = self
-            .texts
-            .values()
-            .filter(|text| self.sessions.get(&text.session).is_some_and(|session| session.live && !session.over));
-        // The one that was refused is among them.
-        let lines: usize = open.map(|text| text.lines.len() - text.answered.len().min(text.lines.len())).sum();
-        let refused = self.texts.values().map(|text| text.lines.len()).max().unwrap_or(0);
-        lines.saturating_sub(refused)
+    /// Lines of this case that wait for their answers, without those of one text.
+    fn unanswered_lines(&self, without: Option<&str>) -> usize {
+        let is_live = |name| self.sessions.get(name).is_some_and(|session| session.live && !session.over);
+        let others = self.texts.iter().filter(|(key, text)| Some(key.as_str()) != without && is_live(&text.session));
+        others.map(|(_, text)| text.lines.len() - text.answered.len().min(text.lines.len())).sum()
     }
 
     fn longest_msg(&self, number: usize) -> usize {

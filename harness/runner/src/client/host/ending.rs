@@ -7,14 +7,12 @@ use mpchat_script::ast::{EndingKind, Kind};
 use serde_json::json;
 
 use super::Host;
+use super::fence::SOON;
 use super::world::{Phase, Seen};
 use crate::client::script::Step;
 use crate::link::EndHow;
 use crate::program::{Leaf, LeafKind};
 use crate::stop::Stop;
-
-/// How long the end of a connection is awaited before its user asks something.
-pub(super) const SOON: Duration = Duration::from_millis(150);
 
 /// Between two looks whether all has been sent.
 const LOOK: Duration = Duration::from_millis(2);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Host;
 use super::judge::message;
-use super::world::Owed;
+use super::world::{Conn, Owed};
 use crate::client::driver::Said;
 use crate::client::roles::text_key;
 use crate::stop::Stop;
@@ -41,7 +41,7 @@ impl Host {
                     None => "the client is gone".to_owned(),
                 };
                 let mut stop = self.finding(&["MTP-13", "MTP-20"], "a client that goes on", death.clone());
-                if self.conns.is_empty() {
+                if self.conns.iter().all(Conn::is_silent) {
                     stop = Stop::Inconclusive(death);
                 }
                 Err(stop)

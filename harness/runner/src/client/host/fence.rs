@@ -4,6 +4,7 @@
 //! the order of the frames that caused them, so its answer shows that everything before it was done and told. Only answers
 //! that the client sends by itself may still be on their way (MTP-20).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use super::world::Owed;
 use crate::program::Leaf;
 use crate::stop::Stop;
 
-/// How long something is awaited before a fence shows whether it is still to come.
-const SOON: Duration = Duration::from_millis(150);
+/// How long something is awaited before the user asks something, which shows whether it is still to come.
+pub(super) const SOON: Duration = Duration::from_millis(150);
 
 /// How soon a client does what it has left undone when a further frame comes. Later it may have done it without that.
 const MOVED: Duration = Duration::from_millis(200);
@@ -47,7 +48,8 @@ impl Host {
 
     /// Hears until `done`, as long as the client gets on with what is due: a slow one may take the patience for each step.
     async fn wait_while_moving(&mut self, done: &impl Fn(&Self) -> bool) -> Result<bool, Stop> {
-        let due = |host: &Self| (host.commanded.len(), host.owed.len());
+        let lines = |host: &Self| host.conns.last().map(|conn| conn.lines.values().map(VecDeque::len).sum::<usize>());
+        let due = |host: &Self| (host.commanded.len(), host.owed.len(), lines(host));
         while !done(self) {
             let before = due(self);
             if !self.wait_for(&|host: &Self| done(host) || due(host) != before, self.stage.patience).await? {

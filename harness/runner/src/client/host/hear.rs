@@ -10,7 +10,7 @@ use mpchat_script::ast::Kind;
 use tokio::net::TcpStream;
 
 use super::Host;
-use super::ending::SOON;
+use super::fence::SOON;
 use super::world::{Conn, Heard, Phase};
 use crate::client::driver::Said;
 use crate::link::{EndHow, Input, Link};
@@ -97,7 +97,8 @@ impl Host {
         let stream = stream.map_err(|error| Stop::Inconclusive(format!("the suite cannot accept: {error}")))?;
         // MTP-09: a client that has used its last number comes back by itself, perhaps before its last frames are read.
         if self.may_connect == 0 && self.conns.last().is_some_and(|conn| conn.last_in > u16::MAX - LAST_FRAMES) {
-            self.came_back.get_or_insert(stream);
+            // The newest: it may have tried another before.
+            self.came_back = Some(stream);
             return Ok(());
         }
         let tries = self.conns.last().is_some_and(|conn| conn.ended.is_none() && conn.is_silent());
@@ -122,7 +123,12 @@ impl Host {
         let mut rest = bytes;
         while !rest.is_empty() {
             let me = self.me;
+            let is_newest = number + 1 == self.conns.len();
             let Some(conn) = self.conns.get_mut(number) else { return Ok(()) };
+            if !is_newest && matches!(conn.phase, Phase::Fresh) {
+                let got = "it speaks on one and has opened another";
+                return Err(self.finding(&["LOGIN-15"], "one connection of the client's at a time", got));
+            }
             if conn.ended.is_some() {
                 return Ok(());
             }

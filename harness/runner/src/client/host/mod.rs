@@ -88,7 +88,8 @@ pub(crate) struct Host {
     folder: KitFolder,
     listener: TcpListener,
     address: String,
-    /// How many connections the client may still open: one a `connect`, one after its last number.
+    /// How many connections the client may still open: one a `connect`, one after its last number, and one behind each that
+    /// ended without a byte.
     may_connect: usize,
     /// A connection that came before it was awaited.
     came_back: Option<tokio::net::TcpStream>,

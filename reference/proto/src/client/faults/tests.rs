@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Quirk;
 
-/// The code beside the list; what a connection looks like from outside is the shell's.
+/// The code beside the list; what a connection looks like from outside is the shell's, and what is said of it the driver's.
 const CODE: &[&str] = &[
     include_str!("mod.rs"),
     include_str!("seams.rs"),
@@ -19,6 +19,7 @@ const CODE: &[&str] = &[
     include_str!("commands.rs"),
     include_str!("habits.rs"),
     include_str!("../../../../peer/src/client/style.rs"),
+    include_str!("../../../../peer/src/driver/mod.rs"),
 ];
 const SPECIFICATION: &str = include_str!("../../../../SPECIFICATION.md");
 

@@ -75,7 +75,7 @@ faults {
     EndIsNotOffline "MTP-19" "keeps a user online whose stream has ended";
     PartTaken "MTP-19" "acts on a frame whose mac was cut off by the end of the stream";
     MessagesLater "MTP-20" "does what a msg_req says only after the next frame of the same read";
-    LastWordsLost "MTP-20" "loses a msg_res or close_req right before the farewell of the same read";
+    LastWordsLost "MTP-20" "loses a msg_res or close_req right before a status_res of the same read";
     QuestionsFirst "MTP-20" "deals with a status_req before the frame in front of it in the same read";
     LineWithoutAuthor "MTP-21" "writes uid 0 into msg_req";
     LineOfRecipient "MTP-21" "writes the recipient's uid into msg_req";
