@@ -46,7 +46,7 @@ impl Host {
 
     /// How soon a client begins is its own affair: nothing was proved.
     pub(super) fn does_not_log_in(&self) -> Stop {
-        let what = if self.may_connect > 0 { "opens no connection that it uses" } else { "sends no login request" };
+        let what = if self.may_connect > 0 { "does not connect" } else { "sends no login request" };
         Stop::Inconclusive(format!("the client {what} within {:?}", self.stage.patience))
     }
 
