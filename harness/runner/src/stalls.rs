@@ -13,7 +13,7 @@ const BEAT: Duration = Duration::from_millis(10);
 const SHORTEST: Duration = Duration::from_millis(30);
 
 /// Shorter ones are what any timer is late by; what is longer adds up.
-const COUNTED: Duration = Duration::from_millis(15);
+const COUNTED: Duration = Duration::from_millis(5);
 
 /// How many times what is bearable at once is bearable in all; or, of a long case, which part of it.
 const BEARABLE_IN_ALL: u32 = 2;
