@@ -49,8 +49,7 @@ impl Host {
             () = tokio::time::sleep_until(deadline.into()) => Happened::Nothing,
         };
         match happened {
-            Happened::Input(number, Input::Bytes(bytes)) => self.digest(number, &bytes)?,
-            Happened::Input(number, Input::End(how)) => self.stream_ended(number, how)?,
+            Happened::Input(number, input) => self.read(number, input)?,
             Happened::Connected(stream) => self.connected(stream)?,
             Happened::Said(said) => self.said(said).await?,
             Happened::Nothing => return Ok(false),
@@ -61,17 +60,20 @@ impl Host {
         }
     }
 
+    fn read(&mut self, number: usize, input: Input) -> Result<(), Stop> {
+        match input {
+            Input::Bytes(bytes) => self.digest(number, &bytes),
+            Input::End(how) => self.stream_ended(number, how),
+        }
+    }
+
     /// A client that has ended its connection refuses what it is told, and its words may be read before its FIN: the end
     /// is the offence then.
     async fn end_behind(&mut self, refusal: Stop) -> Stop {
         let latest = self.conns.len().saturating_sub(1);
         let deadline = tokio::time::Instant::now() + SOON;
         while let Ok(Some((number, input))) = tokio::time::timeout_at(deadline, self.inputs.recv()).await {
-            let heard = match input {
-                Input::Bytes(bytes) => self.digest(number, &bytes),
-                Input::End(how) => self.stream_ended(number, how),
-            };
-            if let Err(stop) = heard {
+            if let Err(stop) = self.read(number, input) {
                 return stop;
             }
             if self.conns.get(latest).is_some_and(|conn| conn.ended.is_some()) {
