@@ -55,8 +55,8 @@ impl Host {
         }
         match self.last_served {
             // It has gone on behind the last frame of the diagram, and ends the connection for the next number.
-            _ if fencing && self.answered_since_served => &["MTP-07", "MTP-08", "PAY-06"],
             Some(served) if served.cut => &["MTP-16", "MTP-05"],
+            _ if fencing && self.answered_since_served => &["MTP-07", "MTP-08", "PAY-06"],
             Some(served) if served.len > LARGE => &["MTP-05"],
             _ => &["PAY-06", "MTP-08"],
         }
