@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mpchat_script::ast::Delivery;
@@ -64,12 +64,34 @@ enum Output {
     Fin,
 }
 
+/// How far the writer of a connection is.
+#[derive(Debug, Default)]
+struct Written {
+    /// Outputs that it has not written.
+    left: AtomicUsize,
+    /// Bytes that the kernel has taken.
+    bytes: AtomicU64,
+}
+
+impl Written {
+    async fn all_of(&self, write: &mut OwnedWriteHalf, mut bytes: &[u8]) -> std::io::Result<()> {
+        while !bytes.is_empty() {
+            let taken = write.write(bytes).await?;
+            if taken == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
+            self.bytes.fetch_add(taken as u64, Ordering::AcqRel);
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
 /// The actor's end of a connection.
 #[derive(Debug)]
 pub(crate) struct Link {
     output: Option<mpsc::UnboundedSender<Output>>,
-    /// Outputs that the writer has not written.
-    unwritten: Arc<AtomicUsize>,
+    written: Arc<Written>,
     transport: Transport,
     /// What goes with the next write (`joined`, `held at`).
     waiting: Vec<u8>,
@@ -120,13 +142,13 @@ impl Link {
         let (reading, read_on) = watch::channel(true);
         let (output, outputs) = mpsc::unbounded_channel();
         let reader = tokio::spawn(read_loop(read, index, inputs, read_on));
-        let unwritten = Arc::new(AtomicUsize::new(0));
+        let written = Arc::new(Written::default());
         let at_once = Arc::new(AtomicBool::new(false));
         let write = ResetUnlessFinished { write: Some(write), finished: false, at_once: Arc::clone(&at_once) };
-        let writer = tokio::spawn(write_loop(write, outputs, transport, Arc::clone(&unwritten)));
+        let writer = tokio::spawn(write_loop(write, outputs, transport, Arc::clone(&written)));
         Ok(Self {
             output: Some(output),
-            unwritten,
+            written,
             transport,
             waiting: Vec::new(),
             holding: false,
@@ -186,10 +208,13 @@ impl Link {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Writes `bytes` as the transport has it, behind what waits for them.
+    /// Writes `bytes` as the transport has it; with what waits for them, as one.
     pub(crate) fn write(&mut self, mut bytes: Vec<u8>) {
         if !self.waiting.is_empty() {
             bytes.splice(..0, self.take_waiting());
+            if self.transport.cuts() {
+                return self.write_parts(vec![bytes]);
+            }
         }
         if self.transport != Transport::Coalesced {
             return self.put(Output::Write(bytes));
@@ -246,12 +271,17 @@ impl Link {
 
     /// Whether all that was written so far has reached the kernel.
     pub(crate) fn is_written(&self) -> bool {
-        self.held.is_empty() && self.unwritten.load(Ordering::Acquire) == 0
+        self.held.is_empty() && self.written.left.load(Ordering::Acquire) == 0
+    }
+
+    /// How many bytes have reached the kernel.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.bytes.load(Ordering::Acquire)
     }
 
     fn put(&self, output: Output) {
         if let Some(sender) = &self.output {
-            self.unwritten.fetch_add(1, Ordering::AcqRel);
+            self.written.left.fetch_add(1, Ordering::AcqRel);
             // The writer is gone after an error of the transport; the reader then reports the end.
             let _gone = sender.send(output);
         }
@@ -297,7 +327,7 @@ async fn write_loop(
     mut write: ResetUnlessFinished,
     mut outputs: mpsc::UnboundedReceiver<Output>,
     transport: Transport,
-    unwritten: Arc<AtomicUsize>,
+    written: Arc<Written>,
 ) {
     let mut cuts = Cuts { cutter: Cutter::new(transport), parts: 0 };
     let mut next = None;
@@ -315,18 +345,18 @@ async fn write_loop(
         }
         let Some(half) = &mut write.write else { return };
         let done = match output {
-            Output::Write(bytes) if transport.cuts() => cuts.write(half, &bytes).await,
+            Output::Write(bytes) if transport.cuts() => cuts.write(half, &bytes, &written).await,
             Output::Write(mut bytes) => {
                 (next, outputs_done) = join_waiting(&mut bytes, &mut outputs);
-                half.write_all(&bytes).await
+                written.all_of(half, &bytes).await
             }
-            Output::Parts(parts) => write_parts(half, parts).await,
+            Output::Parts(parts) => write_parts(half, parts, &written).await,
             Output::Fin => half.shutdown().await,
         };
         if done.is_err() {
             return;
         }
-        unwritten.fetch_sub(outputs_done, Ordering::AcqRel);
+        written.left.fetch_sub(outputs_done, Ordering::AcqRel);
     }
 }
 
@@ -377,7 +407,7 @@ struct Cuts {
 impl Cuts {
     /// Every part is a write of its own, and between two the other tasks run; the first have pauses before them too, so
     /// that they surely travel apart.
-    async fn write(&mut self, write: &mut OwnedWriteHalf, mut bytes: &[u8]) -> std::io::Result<()> {
+    async fn write(&mut self, write: &mut OwnedWriteHalf, mut bytes: &[u8], written: &Written) -> std::io::Result<()> {
         for len in self.cutter.parts(bytes) {
             if (1..PAUSED_CUTS).contains(&self.parts) || self.parts % THEN_PAUSED == THEN_PAUSED - 1 {
                 tokio::time::sleep(BETWEEN_PARTS).await;
@@ -386,14 +416,14 @@ impl Cuts {
             }
             self.parts = self.parts.wrapping_add(1);
             let (part, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-            write.write_all(part).await?;
+            written.all_of(write, part).await?;
             bytes = rest;
         }
         Ok(())
     }
 }
 
-async fn write_parts(write: &mut OwnedWriteHalf, parts: Vec<Vec<u8>>) -> std::io::Result<()> {
+async fn write_parts(write: &mut OwnedWriteHalf, parts: Vec<Vec<u8>>, written: &Written) -> std::io::Result<()> {
     let pauses = parts.len() <= PAUSED_PARTS;
     for (n, part) in parts.into_iter().enumerate() {
         if n > 0 && pauses {
@@ -401,7 +431,7 @@ async fn write_parts(write: &mut OwnedWriteHalf, parts: Vec<Vec<u8>>) -> std::io
         } else {
             tokio::task::yield_now().await;
         }
-        write.write_all(&part).await?;
+        written.all_of(write, &part).await?;
     }
     Ok(())
 }

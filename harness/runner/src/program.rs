@@ -67,6 +67,8 @@ pub(crate) enum Outline {
     Par(Vec<Vec<Outline>>),
     /// Only filled slots show.
     Choice(Vec<Vec<Outline>>),
+    /// Shows as such where anything of it was seen: another run of the same target may do without (`snapshot::differs`).
+    Opt(Vec<Outline>),
     Until(String, Vec<Outline>),
 }
 
@@ -178,7 +180,7 @@ impl Compiler<'_> {
                 let mut inner = Vec::new();
                 let steps_of = self.items(&branch.items, &mut inner);
                 steps.push(Step::Opt(steps_of));
-                outline.push(Outline::Choice(vec![inner]));
+                outline.push(Outline::Opt(inner));
             }
             Item::Loop(Loop::Rounds { rounds, .. }) => {
                 for round in rounds {

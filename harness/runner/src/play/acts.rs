@@ -222,9 +222,9 @@ impl Play {
 
     /// Reads to the end of a stream on which FIN was sent (MTP-19).
     async fn await_end(&mut self, number: usize, leaf: &Leaf) -> Result<(), Stop> {
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         while self.conns.get(number).is_some_and(|c| c.ended.is_none()) {
-            if !self.hear(deadline).await? {
+            if !self.hear_within(&mut patience).await? {
                 let alive = self.is_alive().await?;
                 let name = &leaf.conn;
                 let got = format!("{name}'s connection stays open after its FIN");

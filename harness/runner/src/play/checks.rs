@@ -155,13 +155,13 @@ impl Play {
     /// Sends status_req on each connection and waits for all answers. What comes before them is judged.
     pub(crate) async fn fence(&mut self, numbers: &[usize]) -> Result<(), Stop> {
         let asked: Vec<(usize, u64)> = numbers.iter().map(|n| (*n, self.ask(*n, Sid::NONE))).collect();
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         loop {
             let open = |(n, id): &&(usize, u64)| {
                 self.conns.get(*n).is_some_and(|c| c.ended.is_none() && !c.books.has_answer(*id))
             };
             let Some((number, _)) = asked.iter().find(open).copied() else { break };
-            if !self.hear(deadline).await? {
+            if !self.hear_within(&mut patience).await? {
                 return Err(self.unanswered(number, &asked).await);
             }
         }
@@ -281,13 +281,13 @@ impl Play {
 
     /// Waits for the answer to a background question.
     pub(crate) async fn answer_to(&mut self, number: usize, id: u64) -> Result<Option<(bool, Vec<Member>)>, Stop> {
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         loop {
             let Some(conn) = self.conns.get_mut(number) else { return Ok(None) };
             if let Some(answer) = conn.books.take_answer(id) {
                 return Ok(Some(answer));
             }
-            if conn.ended.is_some() || !self.hear(deadline).await? {
+            if conn.ended.is_some() || !self.hear_within(&mut patience).await? {
                 return Ok(None);
             }
         }
@@ -305,7 +305,7 @@ impl Play {
         let numbers: Vec<usize> =
             (0..self.conns.len()).filter(|n| self.conns.get(*n).is_some_and(|c| c.can_ask())).collect();
         let asked: Vec<(usize, u64)> = numbers.iter().map(|n| (*n, self.ask(*n, Sid::NONE))).collect();
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         loop {
             let answered = asked.iter().any(|(n, id)| self.conns.get(*n).is_some_and(|c| c.books.has_answer(*id)));
             if answered {
@@ -313,7 +313,7 @@ impl Play {
                 return Ok(true);
             }
             let hopeless = asked.iter().all(|(n, _)| self.conns.get(*n).is_none_or(|c| c.ended.is_some()));
-            if hopeless || !self.hear(deadline).await? {
+            if hopeless || !self.hear_within(&mut patience).await? {
                 break;
             }
         }
@@ -328,20 +328,14 @@ impl Play {
             .iter()
             .filter_map(|e| e.not_before.filter(|_| e.state == super::threads::State::Waiting))
             .max();
-        let mut deadline = (before.max(timer.unwrap_or(before))) + self.stage.patience;
-        let mut sending = true;
+        let mut patience = self.patience_since(before.max(timer.unwrap_or(before)), self.stage.patience);
         while self.progress == before {
             // Whoever answers a violation instead of closing will hardly close any more.
             let soon = Instant::now() + AFTER_AN_ANSWER.min(self.stage.patience);
             let answered = self.conns.iter().any(|conn| conn.answered.is_some() && conn.ended.is_none());
-            if self.hear(if answered { deadline.min(soon) } else { deadline }).await? {
-                continue;
-            }
-            // Before it has all been sent, nothing can be said; but not everybody reads.
-            if !std::mem::take(&mut sending) || self.conns.iter().all(|conn| conn.link.is_written()) {
+            if !self.hear_within_or_by(&mut patience, answered.then_some(soon)).await? {
                 return self.nothing_came(before).await;
             }
-            deadline = Instant::now() + self.stage.patience;
         }
         Ok(())
     }
@@ -416,7 +410,7 @@ impl Play {
             }
             let Some((sid, asker)) = self.who_can_ask_about(&user) else { continue };
             let uid = self.uid_of_user(&user).0;
-            let deadline = Instant::now() + self.stage.patience;
+            let patience = self.patience();
             loop {
                 let id = self.ask(asker, sid);
                 let Some((live, members)) = self.answer_to(asker, id).await? else { break };
@@ -427,7 +421,7 @@ impl Play {
                     let got = format!("an answer about the session that leaves {user} out");
                     return Err(self.finding(&["STAT-04", "STAT-06"], None, "one status_res a participant", got));
                 }
-                if Instant::now() > deadline {
+                if patience.is_over() {
                     let got = format!("{user} is still Online for others after its connection ended");
                     return Err(self.finding(&["STAT-06", "MTP-19"], None, "Offline", got));
                 }

@@ -22,6 +22,7 @@ pub(crate) mod diagnose;
 mod judge;
 pub(crate) mod login;
 mod outsider;
+pub(crate) mod patience;
 pub(crate) mod render;
 mod setup;
 mod shortage;

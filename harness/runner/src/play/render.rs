@@ -125,6 +125,15 @@ impl Play {
                     push_line(text, depth, "end");
                 }
                 Outline::Choice(branches) => branches.iter().for_each(|b| self.write_outline(b, depth, text)),
+                Outline::Opt(body) => {
+                    let mut inner = String::new();
+                    self.write_outline(body, depth + 1, &mut inner);
+                    if !inner.is_empty() {
+                        push_line(text, depth, "opt");
+                        text.push_str(&inner);
+                        push_line(text, depth, "end");
+                    }
+                }
                 Outline::Until(line, body) => {
                     push_line(text, depth, line);
                     self.write_outline(body, depth + 1, text);

@@ -128,7 +128,7 @@ impl Play {
 
     /// Waits until every connection that is logging in has sent step 4, and the server has seen it.
     async fn await_logins(&mut self) -> Result<(), Stop> {
-        let mut deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         let numbers: Vec<usize> = (0..self.conns.len())
             .filter(|n| {
                 self.conns.get(*n).is_some_and(|c| !c.logged_in && !c.drawn_login && !matches!(c.phase, Phase::Raw))
@@ -149,10 +149,10 @@ impl Play {
                     return Err(self.finding(rules, None, "a login that is completed", got));
                 }
                 let (half, step) = (matches!(conn.phase, Phase::Half(_)), conn.last_in);
-                let heard = self.hear(deadline).await?;
+                let heard = self.hear_within(&mut patience).await?;
                 // Step 3 may take as long as step 2.
                 if self.conns.get(*number).is_some_and(|c| c.last_in != step) {
-                    deadline = Instant::now() + self.stage.patience;
+                    patience.begin_anew();
                 }
                 if !heard {
                     if half {
@@ -291,7 +291,7 @@ impl Play {
 
     /// Waits for a frame while a session is made. A refusal of the init ends the waiting.
     async fn await_kind(&mut self, creator: usize, number: usize, kind: Kind) -> Result<Heard, Stop> {
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         loop {
             if let Some(heard) = self.take_heard(number, kind) {
                 return Ok(heard);
@@ -299,7 +299,7 @@ impl Play {
             if let Some(answer) = self.take_heard(creator, Kind::InitRes) {
                 return Err(refused(&answer, self.is_little()));
             }
-            if !self.hear(deadline).await? {
+            if !self.hear_within(&mut patience).await? {
                 let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
                 let got = format!("{name} heard no {} within {:?}", kind.word(), self.stage.patience);
                 if !self.is_alive().await? {
@@ -332,9 +332,9 @@ impl Play {
         conn.fin_sent = true;
         conn.link.finish();
         let user = conn.user.clone();
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         while self.conns.get(number).is_some_and(|c| c.ended.is_none()) {
-            if !self.hear(deadline).await? {
+            if !self.hear_within(&mut patience).await? {
                 let got = format!("{lifeline}'s connection stays open after its FIN");
                 if !self.is_alive().await? {
                     return Err(Stop::Inconclusive(format!("{got}, and nothing is answered any more")));
@@ -359,9 +359,9 @@ impl Play {
         if let Some(conn) = self.conns.get_mut(number) {
             conn.drawn_login = true;
         }
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         while self.take_heard(number, Kind::LoginRes).is_none() {
-            if !self.hear(deadline).await? {
+            if !self.hear_within(&mut patience).await? {
                 return Err(Stop::Inconclusive(format!("{lifeline}'s login request is not answered")));
             }
         }
@@ -389,10 +389,10 @@ impl Play {
     /// step 4 was seen, and a step 4 that is seen late replaces a newer connection (LOGIN-09). Whether the server closes its
     /// side at all is for MTP-19 to find.
     pub(crate) async fn await_end_of_all(&mut self, user: &str) -> Result<(), Stop> {
-        let deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         let ends = |conn: &Conn| conn.user == user && conn.fin_sent && conn.ended.is_none();
         while self.conns.iter().any(ends) {
-            if !self.hear(deadline).await? {
+            if !self.hear_within(&mut patience).await? {
                 break;
             }
         }
@@ -407,15 +407,15 @@ impl Play {
         let opened = self.open_and_request(WATCHER).await;
         self.stage.transport = transport;
         let Ok(number) = opened else { return Ok(false) };
-        let mut deadline = Instant::now() + self.stage.patience;
+        let mut patience = self.patience();
         while let Some(conn) = self.conns.get(number).filter(|c| !c.logged_in) {
             let step = conn.last_in;
-            if conn.ended.is_some() || !self.hear(deadline).await? {
+            if conn.ended.is_some() || !self.hear_within(&mut patience).await? {
                 return Ok(false);
             }
             // Each answer may take that long.
             if self.conns.get(number).is_some_and(|c| c.last_in != step) {
-                deadline = Instant::now() + self.stage.patience;
+                patience.begin_anew();
             }
         }
         let id = self.ask(number, Sid::NONE);
@@ -483,9 +483,9 @@ impl Play {
             conn.link.set_reading(true);
             conn.link.finish();
         }
-        let deadline = Instant::now() + patience;
+        let mut patience = self.patience_since(Instant::now(), patience);
         while self.conns.iter().any(|c| c.ended.is_none()) {
-            match self.hear(deadline).await {
+            match self.hear_within(&mut patience).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(stop) => result = result.and(Err(stop)),
@@ -498,9 +498,9 @@ impl Play {
     async fn somebody_who_closes(&mut self, roster: &[String], patience: Duration) -> Option<usize> {
         let lifeline = self.lifelines.iter().find(|lifeline| roster.contains(&lifeline.user))?.name.clone();
         let number = self.open_and_request(&lifeline).await.ok()?;
-        let deadline = Instant::now() + patience;
+        let mut patience = self.patience_since(Instant::now(), patience);
         while self.conns.get(number).is_some_and(|c| c.ended.is_none() && !c.logged_in) {
-            if !self.hear(deadline).await.ok()? {
+            if !self.hear_within(&mut patience).await.ok()? {
                 return None;
             }
         }
@@ -508,9 +508,9 @@ impl Play {
     }
 
     async fn answered_within(&mut self, number: usize, id: u64, patience: Duration) -> Result<(), Stop> {
-        let deadline = Instant::now() + patience;
+        let mut patience = self.patience_since(Instant::now(), patience);
         while self.conns.get(number).is_some_and(|c| c.ended.is_none() && !c.books.has_answer(id)) {
-            if !self.hear(deadline).await? {
+            if !self.hear_within(&mut patience).await? {
                 break;
             }
         }

@@ -9,7 +9,7 @@ use super::{Run, Turn};
 use crate::attempt::Variant;
 use crate::play::Played;
 use crate::rounds::Tally;
-use crate::snapshot::difference;
+use crate::snapshot::{difference, differs};
 use crate::stop::Stop;
 use crate::transport::Transport;
 use crate::variants;
@@ -122,7 +122,7 @@ impl Run {
         let Some(snapshots) = &self.options.snapshots else { return };
         let Some(seen) = &result.transcript else { return };
         match snapshots.get(id) {
-            Some(accepted) if accepted.trim_end() == seen.trim_end() => {}
+            Some(accepted) if !differs(accepted, seen) => {}
             Some(accepted) => {
                 result.verdict = Verdict::Fail;
                 result.expected = Some("the transcript that was accepted".to_owned());
