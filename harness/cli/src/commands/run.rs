@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,6 +14,7 @@ use mpchat_runner::{
     ClientSubject, Embedding, PlannedCase, RunOptions, Snapshots, Subject, Timers, client, plan, plan_for_clients,
     subject,
 };
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{crypto, print, runtime};
@@ -61,7 +61,9 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Failure> {
     }
     let (subject, target) = subject(&args)?;
     let embedded = matches!(subject, Subject::Embedded(_) | Subject::Client(ClientSubject::Embedded(_)));
-    let options = options(&args, Arc::clone(&ledger), embedded, known.clone())?;
+    let kit_folder = own_kit_folder(&args)?;
+    let mut options = options(&args, Arc::clone(&ledger), embedded, known.clone())?;
+    options.kit_folder = kit_folder.as_ref().map(|folder| folder.path().to_owned()).or(options.kit_folder);
     let header = header(&args, target, cases.len(), shard);
     let stale = known.stale(every.iter().map(String::as_str));
     let mut results = Results::new(&ledger, &header);
@@ -73,10 +75,6 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Failure> {
     }
     if let Some(file) = &args.write_known_failures {
         known::write(file, &known, &results)?;
-    }
-    if let Some(folder) = options_kit_to_remove(&args) {
-        // Best effort: a temporary folder that stays is the operating system's to clean up.
-        let _left = std::fs::remove_dir_all(folder);
     }
     match results.exit_code() {
         2 => Err(Failure::nothing_judged()),
@@ -252,7 +250,7 @@ fn options(
         repeat: args.repeat.unwrap_or(1),
         known,
         provider,
-        kit_folder: kit_folder(args)?,
+        kit_folder: args.kit.clone(),
         kit,
         snapshots,
         reproduce: reproduce(args),
@@ -260,22 +258,14 @@ fn options(
     })
 }
 
-/// The kit as a folder, for a command that wants one.
-fn kit_folder(args: &RunArgs) -> Result<Option<PathBuf>, Failure> {
-    if args.start.as_ref().is_none_or(|command| !command.contains("{kit}")) || args.kit.is_some() {
-        return Ok(args.kit.clone());
+/// The kit as a folder, for a command that wants one and was given none; removed when it is dropped.
+fn own_kit_folder(args: &RunArgs) -> Result<Option<TempDir>, Failure> {
+    if args.kit.is_some() || args.start.as_ref().is_none_or(|command| !command.contains("{kit}")) {
+        return Ok(None);
     }
-    let folder = own_kit_folder();
-    embedded::kit_files().write(&folder, |_| true).map_err(Failure::usage)?;
+    let folder = tempfile::Builder::new().prefix("mpchat-kit-").tempdir().map_err(Failure::usage)?;
+    embedded::kit_files().write(folder.path(), |_| true).map_err(Failure::usage)?;
     Ok(Some(folder))
-}
-
-fn own_kit_folder() -> PathBuf {
-    std::env::temp_dir().join(format!("mpchat-kit-{}", std::process::id()))
-}
-
-fn options_kit_to_remove(args: &RunArgs) -> Option<PathBuf> {
-    (args.start.is_some() && args.kit.is_none()).then(own_kit_folder)
 }
 
 /// One command that repeats a case.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mpchat_script::ast::Timer;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Child;
@@ -102,7 +103,7 @@ pub(crate) struct Process {
     command: Command,
     kit: Option<PathBuf>,
     timers: Timers,
-    state: PathBuf,
+    state: TempDir,
     running: Running,
 }
 
@@ -120,9 +121,8 @@ struct Running {
 
 impl Process {
     pub(crate) async fn start(command: &Command, kit: Option<&Path>, timers: Timers) -> Result<Self, String> {
-        let state = fresh_folder()?;
-        let started = launch(command, kit, &state, timers).await;
-        let running = started.inspect_err(|_| remove(&state))?;
+        let state = tempfile::Builder::new().prefix("mpchat-state-").tempdir().map_err(|error| error.to_string())?;
+        let running = launch(command, kit, state.path(), timers).await?;
         Ok(Self { command: command.clone(), kit: kit.map(Path::to_path_buf), timers, state, running })
     }
 
@@ -133,7 +133,7 @@ impl Process {
     /// Ends it and starts it again with the same state folder.
     pub(crate) async fn restart(&mut self) -> Result<SocketAddr, String> {
         let _late = self.running.end().await;
-        self.running = launch(&self.command, self.kit.as_deref(), &self.state, self.timers).await?;
+        self.running = launch(&self.command, self.kit.as_deref(), self.state.path(), self.timers).await?;
         Ok(self.running.address)
     }
 
@@ -165,7 +165,6 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.running.group.kill();
-        remove(&self.state);
     }
 }
 
@@ -221,21 +220,9 @@ impl Drop for Group {
     }
 }
 
-/// Best effort: a folder that cannot be removed is the operating system's to clean up.
-fn remove(folder: &Path) {
-    let _left = std::fs::remove_dir_all(folder);
-}
-
 pub(crate) fn said(errors: &Mutex<VecDeque<u8>>) -> String {
     let errors = errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     String::from_utf8_lossy(&errors.iter().copied().collect::<Vec<u8>>()).into_owned()
-}
-
-fn fresh_folder() -> Result<PathBuf, String> {
-    let folder =
-        std::env::temp_dir().join(format!("mpchat-state-{}-{:016x}", std::process::id(), rand::random::<u64>()));
-    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    Ok(folder)
 }
 
 /// A port that no program listens on, and the claim to it.

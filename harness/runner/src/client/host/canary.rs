@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem::Finder;
+
 /// The shortest text that is looked for: a shorter one is found by chance.
 const LEAST: usize = 5;
 
-/// How much of what a connection has sent is looked through again with the next payload: a leak may be split over frames.
+/// How much of what a connection has sent is kept: a leak may be split over frames, and what is looked for may come up later.
 const TAIL: usize = 4096;
 
 /// Words that payloads consist of: a text that is part of one tells nothing.
@@ -15,8 +17,16 @@ const WORDS: [&str; 5] = ["OK", "Accept", "Deny", "Online", "Offline"];
 #[derive(Debug, Default)]
 pub(super) struct Canaries {
     /// What is looked for, and its name.
-    wanted: Vec<(Vec<u8>, String)>,
-    tails: BTreeMap<usize, Vec<u8>>,
+    wanted: Vec<(Finder<'static>, String)>,
+    tails: BTreeMap<usize, Tail>,
+}
+
+/// The end of what a connection has sent.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    /// How many of what is wanted are surely not in it.
+    cleared: usize,
 }
 
 impl Canaries {
@@ -45,32 +55,26 @@ impl Canaries {
     }
 
     fn add(&mut self, bytes: &[u8], name: &str) {
-        if !self.wanted.iter().any(|(known, _)| known == bytes) {
-            self.wanted.push((bytes.to_vec(), name.to_owned()));
+        if !self.wanted.iter().any(|(known, _)| known.needle() == bytes) {
+            self.wanted.push((Finder::new(bytes).into_owned(), name.to_owned()));
         }
     }
 
     /// What the next payload of a connection gives away, alone or together with those before it.
     pub(super) fn leak(&mut self, conn: usize, payload: &[u8]) -> Option<String> {
         let tail = self.tails.entry(conn).or_default();
-        let looked_through = [tail.as_slice(), payload].concat();
-        *tail = looked_through.get(looked_through.len().saturating_sub(TAIL)..).unwrap_or_default().to_vec();
-        let found = self.wanted.iter().find(|(bytes, _)| contains(&looked_through, bytes));
-        found.map(|(_, name)| format!("{name} in the payloads that the client sent"))
+        let before = tail.bytes.len();
+        tail.bytes.extend_from_slice(payload);
+        let found = self.wanted.iter().enumerate().find(|(n, (finder, _))| {
+            // What was looked for before can only be there if it ends in the new payload.
+            let overlap = finder.needle().len().saturating_sub(1);
+            let from = if *n < tail.cleared { before.saturating_sub(overlap) } else { 0 };
+            tail.bytes.get(from..).is_some_and(|bytes| finder.find(bytes).is_some())
+        });
+        tail.cleared = self.wanted.len();
+        tail.bytes.drain(..tail.bytes.len().saturating_sub(TAIL));
+        found.map(|(_, (_, name))| format!("{name} in the payloads that the client sent"))
     }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    let Some(first) = needle.first() else { return false };
-    let mut rest = haystack;
-    while let Some(at) = rest.iter().position(|byte| byte == first) {
-        rest = rest.get(at..).unwrap_or_default();
-        if rest.starts_with(needle) {
-            return true;
-        }
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    false
 }
 
 #[cfg(test)]
@@ -87,5 +91,15 @@ mod tests {
         assert_eq!(canaries.leak(2, b"attack a"), None);
         assert!(canaries.leak(2, b"t dawn").is_some());
         assert_eq!(canaries.leak(3, b"attack at noon"), None);
+    }
+
+    #[test]
+    fn finds_what_comes_up_after_it_was_sent() {
+        let mut canaries = Canaries::default();
+        canaries.text("another text");
+        assert_eq!(canaries.leak(0, b"attack at dawn"), None);
+        canaries.text("attack at dawn");
+        assert!(canaries.leak(0, b"OK").is_some());
+        assert_eq!(canaries.leak(1, b"OK"), None);
     }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::Host;
 use super::world::{Heard, Phase, Seen};
 use crate::client::driver::ClientSubject;
+use crate::client::kit_folder::kit_folder;
 use crate::play::login::{Login, Transfer};
 use crate::play::render::hex_start;
 use crate::schedule;
@@ -53,17 +54,18 @@ impl Host {
     /// Gives the command `connect`.
     pub(super) fn connect(&mut self, undrawn: bool) -> Result<(), Stop> {
         // The embedded client reads none.
-        if matches!(self.stage.subject, ClientSubject::Command(_)) {
+        if matches!(self.stage.subject, ClientSubject::Command(_)) && self.folder.is_none() {
             let users = self.users.values().map(|user| user.uid);
-            self.folder.write(&self.stage.kit, self.me, users).map_err(Stop::Skip)?;
+            self.folder = Some(kit_folder(&self.stage.kit, self.me, users).map_err(Stop::Skip)?);
         }
+        let folder = self.folder.as_ref().map(|folder| folder.path().display().to_string());
         self.may_connect += 1;
         self.logs_in_undrawn = undrawn;
         self.command(json!({
             "do": "connect",
             "address": self.address,
             "uid": self.me.to_string(),
-            "kit": self.folder.path().display().to_string(),
+            "kit": folder.unwrap_or_default(),
         }));
         Ok(())
     }

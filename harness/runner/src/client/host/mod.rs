@@ -39,11 +39,11 @@ use mpchat_proto::ids::{Sid, Uid};
 use mpchat_script::ast::{Fault, Front, Kind, Line};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::driver::{ClientSubject, Driver};
-use super::kit_folder::KitFolder;
 use super::script::{Script, Step};
 use crate::identities::Identity;
 use crate::link::{Input, QUEUED_READS};
@@ -85,7 +85,7 @@ pub(crate) struct Host {
     unknown_sid: Sid,
     /// None once it has been ended.
     driver: Option<Driver>,
-    folder: KitFolder,
+    folder: Option<TempDir>,
     listener: TcpListener,
     address: String,
     /// How many connections the client may still open: one a `connect`, one after its last number, and one behind each that
@@ -218,7 +218,7 @@ impl Host {
             strangers,
             unknown_sid,
             driver: Some(driver),
-            folder: KitFolder::new(),
+            folder: None,
             listener,
             address,
             may_connect: 0,
