@@ -38,7 +38,7 @@ const PAUSED_CUTS: usize = 40;
 const THEN_PAUSED: usize = 256;
 
 /// How many bytes a coalesced write holds back at most.
-const HELD_BYTES: usize = 1 << 20;
+const COALESCED_BYTES: usize = 1 << 20;
 
 /// What comes from a connection.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ pub(crate) struct Link {
     /// What waits is the rest of a frame (`held at`): it waits beyond the end of a burst.
     holding: bool,
     /// Coalesced: what waits until the case has to hear something.
-    held: Vec<u8>,
+    coalesced: Vec<u8>,
     /// More is about to follow: what is held waits for it.
     more: bool,
     reading: watch::Sender<bool>,
@@ -152,7 +152,7 @@ impl Link {
             transport,
             waiting: Vec::new(),
             holding: false,
-            held: Vec::new(),
+            coalesced: Vec::new(),
             more: false,
             reading,
             reader,
@@ -220,8 +220,8 @@ impl Link {
             return self.put(Output::Write(bytes));
         }
         self.more = false;
-        self.held.extend_from_slice(&bytes);
-        if self.held.len() > HELD_BYTES {
+        self.coalesced.extend_from_slice(&bytes);
+        if self.coalesced.len() > COALESCED_BYTES {
             self.flush();
         }
     }
@@ -241,9 +241,9 @@ impl Link {
 
     /// The case is about to wait: what was held back goes.
     pub(crate) fn flush(&mut self) {
-        if !self.held.is_empty() && !self.more {
-            let held = std::mem::take(&mut self.held);
-            self.put(Output::Write(held));
+        if !self.coalesced.is_empty() && !self.more {
+            let bytes = std::mem::take(&mut self.coalesced);
+            self.put(Output::Write(bytes));
         }
     }
 
@@ -271,7 +271,7 @@ impl Link {
 
     /// Whether all that was written so far has reached the kernel.
     pub(crate) fn is_written(&self) -> bool {
-        self.held.is_empty() && self.written.left.load(Ordering::Acquire) == 0
+        self.coalesced.is_empty() && self.written.left.load(Ordering::Acquire) == 0
     }
 
     /// How many bytes have reached the kernel.

@@ -247,7 +247,7 @@ impl Play {
     }
 
     /// Before anything is waited for: a transport that joins lets go of what it holds back.
-    pub(crate) fn flush_held(&mut self) {
+    pub(crate) fn flush_coalesced(&mut self) {
         self.conns.iter_mut().for_each(|conn| conn.link.flush());
     }
 

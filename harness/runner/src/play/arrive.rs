@@ -23,7 +23,7 @@ use super::{MAX_HEARD_BYTES, Play};
 impl Play {
     /// Waits for the next input until `deadline` and digests it; false if the deadline came first.
     pub(crate) async fn hear(&mut self, deadline: Instant) -> Result<bool, Stop> {
-        self.flush_held();
+        self.flush_coalesced();
         let received = tokio::time::timeout_at(deadline.into(), self.inputs.recv()).await;
         let Ok(Some((conn, input))) = received else { return Ok(false) };
         self.take_in(conn, input)?;

@@ -65,7 +65,7 @@ impl Play {
         by: Option<Instant>,
     ) -> Result<bool, Stop> {
         loop {
-            self.flush_held();
+            self.flush_coalesced();
             let all = self.conns.iter().all(|conn| conn.link.is_written());
             patience.look(self.written(), all);
             let ends = by.map_or(patience.ends, |by| by.min(patience.ends));

@@ -434,7 +434,7 @@ impl Play {
             conn.detached = true;
         }
         self.current.clear();
-        self.flush_held();
+        self.flush_coalesced();
         let instance = self.stage.instance.clone();
         let mut restarted = std::pin::pin!(instance.restart());
         loop {

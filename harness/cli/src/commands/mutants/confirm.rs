@@ -47,7 +47,15 @@ pub(super) fn confirm(
             .filter_map(|fault| Some((*fault, new(fault, turns.get(fault)?))))
             .filter(|(_, cases)| !cases.is_empty())
             .collect();
-        for mutant in bench.play(&round, way, &line)? {
+        let so_far = |mutant: &Mutant| match all.get(&mutant.fault) {
+            Some(before) => {
+                let mut both = before.clone();
+                both.extend(mutant.clone());
+                line(&both)
+            }
+            None => line(mutant),
+        };
+        for mutant in bench.play(&round, way, so_far)? {
             match all.get_mut(&mutant.fault) {
                 Some(before) => before.extend(mutant),
                 None => drop(all.insert(mutant.fault, mutant)),

@@ -64,9 +64,11 @@ impl Server {
                     member.own_init = None;
                 }
             }
-            Quirk::StrangersOvertakeInit if self.member(from.id)?.own_init.is_some() => {
-                if let Err(refusal @ Refusal::UnknownUser(_)) = self.judge_init(from.uid, header.sid, payload) {
-                    return refuse(self, refusal);
+            Quirk::StrangersOvertakeInit | Quirk::CrowdsOvertakeInit if self.member(from.id)?.own_init.is_some() => {
+                match (fault, self.judge_init(from.uid, header.sid, payload)) {
+                    (Quirk::StrangersOvertakeInit, Err(refusal @ Refusal::UnknownUser(_)))
+                    | (Quirk::CrowdsOvertakeInit, Err(refusal @ Refusal::TooMany(_))) => return refuse(self, refusal),
+                    _ => {}
                 }
             }
             Quirk::ErrorOvertakesInit => {

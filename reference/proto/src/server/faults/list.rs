@@ -247,6 +247,7 @@ faults {
     SecondInitAtOnce "INIT-14" "invites for a second init_req at once";
     ErrorOvertakesInit "INIT-14" "refuses a malformed init_req before the pending one is answered";
     StrangersOvertakeInit "INIT-14" "refuses an init_req that names an unknown user before the pending one is answered";
+    CrowdsOvertakeInit "INIT-14" "refuses an init_req that names too many users before the pending one is answered";
     InitHoldsConnection "INIT-14" "deals with no other request of a creator while its init is pending";
     QueuedInitForgotten "INIT-14" "forgets the init_req that waits when the pending one fails";
     OneInitAtATime "INIT-15" "refuses an init_req while another user's is pending";
