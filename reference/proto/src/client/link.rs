@@ -86,7 +86,7 @@ impl Client {
         self.open_connection(now);
     }
 
-    fn open_connection(&mut self, now: Duration) {
+    pub(super) fn open_connection(&mut self, now: Duration) {
         self.deframer = Deframer::new();
         self.transmits.clear();
         self.phase = Phase::Opening { deadline: now + self.config.login_timeout };

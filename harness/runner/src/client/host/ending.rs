@@ -24,13 +24,13 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 const QUESTIONS: usize = 3;
 
 /// How long it may take then.
-const AFTER_QUESTIONS: Duration = Duration::from_millis(700);
+const AFTER_QUESTIONS: Duration = Duration::from_secs(2);
 
 /// A frame of more bytes is ended for, if for anything, because it is large.
 const LARGE: usize = 16 << 10;
 
-/// How long it is seen that a client does not come back.
-const AWAY: Duration = Duration::from_millis(600);
+/// How long it is seen that a client does not come back: most that do try again after one or two seconds.
+const AWAY: Duration = Duration::from_millis(2200);
 
 impl Host {
     /// The client ended its latest connection.

@@ -227,7 +227,7 @@ fn says(got: &Value, wanted: &Value) -> bool {
 }
 
 fn is_nothing(value: &Value) -> bool {
-    value == "0000000000000000" || value.as_array().is_some_and(Vec::is_empty)
+    value == "0000000000000000" || value == "" || value.as_array().is_some_and(Vec::is_empty)
 }
 
 #[cfg(test)]

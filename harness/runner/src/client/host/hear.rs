@@ -31,6 +31,10 @@ enum Happened {
 /// Frames that may still be read when their sender has already come back.
 const LAST_FRAMES: u16 = 64;
 
+/// The number of every connection that is set aside, and how many of them there may be.
+const ASIDE: usize = usize::MAX;
+const MAX_ASIDE: usize = 16;
+
 impl Host {
     /// Waits for the next thing from the client until `deadline` and digests it; false if the deadline came first.
     pub(super) async fn hear(&mut self, deadline: Instant) -> Result<bool, Stop> {
@@ -62,6 +66,7 @@ impl Host {
 
     fn read(&mut self, number: usize, input: Input) -> Result<(), Stop> {
         match input {
+            input if number == ASIDE => self.heard_aside(&input),
             Input::Bytes(bytes) => self.digest(number, &bytes),
             Input::End(how) => self.stream_ended(number, how),
         }
@@ -105,8 +110,7 @@ impl Host {
         }
         let tries = self.conns.last().is_some_and(|conn| conn.ended.is_none() && conn.is_silent());
         if self.may_connect == 0 && !tries {
-            let expected = "no connection that its user did not ask for";
-            return Err(self.finding(&["LOGIN-15"], expected, "the client connects again by itself"));
+            return self.set_aside(stream);
         }
         self.may_connect = self.may_connect.saturating_sub(1);
         let number = self.conns.len();
@@ -115,6 +119,32 @@ impl Host {
         self.conns.push(Conn::new(link, self.logs_in_undrawn));
         self.log("the client connects".to_owned());
         Ok(())
+    }
+
+    /// A connection that nobody asked for counts as soon as something comes on it.
+    fn set_aside(&mut self, stream: TcpStream) -> Result<(), Stop> {
+        if self.aside.len() == MAX_ASIDE {
+            return Err(self.breach(&["LOGIN-15"], "a bounded number of connections", "a flood of them"));
+        }
+        let link = Link::over(stream, ASIDE, self.inputs_sender.clone(), self.stage.transport);
+        self.aside.push(link.map_err(|error| Stop::Inconclusive(format!("a connection failed: {error}")))?);
+        self.log("the client connects, without being told".to_owned());
+        Ok(())
+    }
+
+    /// Something came on a connection that had been set aside.
+    fn heard_aside(&self, input: &Input) -> Result<(), Stop> {
+        match input {
+            Input::End(_) => Ok(()),
+            Input::Bytes(_) if self.may_connect > 0 => {
+                let why = "the client logs in on a connection that it had opened before it was told to";
+                Err(Stop::Inconclusive(why.to_owned()))
+            }
+            Input::Bytes(_) => {
+                let expected = "no connection that its user did not ask for";
+                Err(self.finding(&["LOGIN-15"], expected, "the client connects again by itself"))
+            }
+        }
     }
 
     fn digest(&mut self, number: usize, bytes: &[u8]) -> Result<(), Stop> {
@@ -238,7 +268,12 @@ impl Host {
             conn.link.finish();
         }
         if latest && conn.is_silent() {
-            self.may_connect += 1;
+            // It was tried beside the one that is used, or in vain.
+            if number.checked_sub(1).and_then(|n| self.conns.get(n)).is_some_and(|earlier| earlier.ended.is_none()) {
+                self.conns.pop();
+            } else {
+                self.may_connect += 1;
+            }
             return Ok(());
         }
         if latest { self.ended() } else { Ok(()) }

@@ -50,9 +50,11 @@ impl Host {
         let online = heard.payload == b"Online";
         let leaving = self.leaving;
         let Some(conn) = self.conn() else { return Ok(()) };
+        let server_ended = conn.server_ended;
         if !online {
             conn.farewell = true;
-            if !leaving {
+            // It may say so to a server that has left already, before it does so itself (MTP-19).
+            if !leaving && !server_ended {
                 let expected = "Offline only when its user wants to leave";
                 return Err(self.finding(&["STAT-02"], expected, self.describe(heard)));
             }

@@ -60,6 +60,7 @@ impl Host {
         }
         let folder = self.folder.as_ref().map(|folder| folder.path().display().to_string());
         self.may_connect += 1;
+        self.leaving = false;
         self.logs_in_undrawn = undrawn;
         self.command(json!({
             "do": "connect",

@@ -46,7 +46,7 @@ use tokio::sync::mpsc;
 use super::driver::{ClientSubject, Driver};
 use super::script::{Script, Step};
 use crate::identities::Identity;
-use crate::link::{Input, QUEUED_READS};
+use crate::link::{Input, Link, QUEUED_READS};
 use crate::memory::RunMemory;
 use crate::play::{Played, world as shared};
 use crate::program::Leaf;
@@ -98,6 +98,8 @@ pub(crate) struct Host {
     conns: Vec<Conn>,
     inputs: mpsc::Receiver<(usize, Input)>,
     inputs_sender: mpsc::Sender<(usize, Input)>,
+    /// Connections that nobody asked for, as long as nothing comes on them.
+    aside: Vec<Link>,
     heard_bytes: usize,
     sessions: BTreeMap<String, shared::Session>,
     texts: BTreeMap<String, shared::Text>,
@@ -227,6 +229,7 @@ impl Host {
             conns: Vec::new(),
             inputs,
             inputs_sender,
+            aside: Vec::new(),
             heard_bytes: 0,
             sessions: shared::declared_sessions(&front),
             texts: BTreeMap::new(),

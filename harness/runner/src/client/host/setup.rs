@@ -43,6 +43,7 @@ impl Host {
                 let got = self.describe(&heard);
                 return Err(self.breach(&["INIT-01"], "an init_req of all that were to be invited", got));
             }
+            self.begins(name, &invited);
             self.owe_init(sid, true);
             self.say(Kind::InitRes, sid, mpchat_proto::ids::Uid::SERVER, b"OK");
         } else if invited.contains(&self.role) {
@@ -61,12 +62,17 @@ impl Host {
             }
         }
         self.await_owed().await?;
+        self.begins(name, &invited);
+        Ok(())
+    }
+
+    /// From now on the session is live: whoever asks is told so.
+    fn begins(&mut self, name: &str, invited: &[String]) {
         if let Some(session) = self.sessions.get_mut(name) {
             session.accepted = invited.iter().cloned().collect();
-            session.invited = invited;
+            session.invited = invited.to_vec();
             session.live = true;
         }
-        Ok(())
     }
 
     /// Waits for a frame that carries out a command of the setting up.

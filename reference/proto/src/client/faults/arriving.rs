@@ -38,6 +38,17 @@ impl Client {
                     return Ok(());
                 }
                 Self::mend(fault, last, &mut copy)?;
+                let open = &online.open;
+                let is_owed = match copy.kind() {
+                    Some(FrameType::InitRes) => !open.inits.is_empty(),
+                    Some(FrameType::MsgRes) => open.texts.0.contains_key(&copy.sid),
+                    _ => true,
+                };
+                let is_response = matches!(copy.kind(), Some(FrameType::InitRes | FrameType::MsgRes));
+                // Whether the other is one shows when it has been opened.
+                if fault == Quirk::StrayOfUserTaken && !is_owed || fault == Quirk::ErrorOfUserTaken && is_response {
+                    copy.uid = Uid::SERVER;
+                }
                 if fault == Quirk::ViolationHasEffect && header.sqn != next {
                     let error = HeaderError::Sequence { expected: Some(next), got: header.sqn };
                     self.broken.link.ends_afterwards = Some(End::Violation { error: error.into() });

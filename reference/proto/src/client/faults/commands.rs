@@ -35,7 +35,9 @@ impl Client {
                 if is_open_again && let Some(session) = self.memory.sessions.get_mut(&sid) {
                     session.invitation = Invitation::Open;
                 }
-                let reopens = fault == Quirk::AnswersClosedInvite;
+                let withdrawn = self.broken.withdrawn.contains(&sid);
+                let reopens =
+                    fault == Quirk::AnswersClosedInvite || fault == Quirk::AnswersWithdrawnInvite && withdrawn;
                 let turn = self
                     .with_reopened(reopens, sid, |client| client.carry(now, &Command::Answer { sid, accept: *accept }));
                 if fault == Quirk::RosterEarly && *accept && turn.is_ok() {

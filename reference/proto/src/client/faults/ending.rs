@@ -11,6 +11,9 @@ use crate::ids::Sid;
 use crate::payload::Presence;
 use crate::quirks;
 
+/// When it comes back that does not do so at once.
+const COMES_BACK: Duration = Duration::from_secs(1);
+
 impl Client {
     pub(super) fn faulty_stream_end(&mut self, fault: Quirk, now: Duration) {
         let unread = core::mem::take(&mut self.broken.link.bytes_later);
@@ -72,6 +75,7 @@ impl Client {
             _ => self.send_what_waits(now),
         }
         self.end(end);
+        self.broken.comes_back = (fault == Quirk::ComesBackLate && by_server).then_some(now + COMES_BACK);
         let comes_back = match fault {
             Quirk::ComesBack => by_server,
             Quirk::ComesBackOnce => by_server && !core::mem::replace(&mut self.broken.came_back, by_server),
@@ -83,8 +87,16 @@ impl Client {
         }
     }
 
+    pub(super) fn come_back_when_due(&mut self, now: Duration) {
+        if matches!(self.phase, Phase::Idle) && self.broken.comes_back.is_some_and(|at| at <= now) {
+            self.broken.comes_back = None;
+            self.open_connection(now);
+        }
+    }
+
     pub(super) fn faulty_leave(&mut self, fault: Quirk, now: Duration) {
         self.send_what_waits(now);
+        self.broken.left = true;
         match fault {
             Quirk::LeavesSilently => self.leave_silently(),
             Quirk::LeaverOnline => {

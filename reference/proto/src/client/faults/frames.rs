@@ -6,7 +6,7 @@ use super::super::link::Phase;
 use super::super::memory::{Invitation, Memory};
 use super::super::{Client, Event, Violation};
 use super::{Known, Quirk};
-use crate::frame::{FrameType, Header};
+use crate::frame::{FrameType, Header, HeaderError};
 use crate::ids::{Sid, Uid};
 use crate::payload::{self, PayloadError, Presence, Response};
 
@@ -55,6 +55,17 @@ impl Client {
         payload: &[u8],
     ) -> Option<Result<(), Violation>> {
         let typ = header.kind()?;
+        if fault == Quirk::ErrorOfUserTaken
+            && header.uid != Uid::SERVER
+            && matches!(typ, FrameType::InitRes | FrameType::MsgRes)
+            && payload == b"OK"
+        {
+            let error = HeaderError::User { expected: Uid::SERVER, got: header.uid };
+            return Some(Err(error.into()));
+        }
+        if fault == Quirk::MembersForgotten && typ != FrameType::StatusRes {
+            self.online()?.open.queries.iter_mut().for_each(|query| query.members.clear());
+        }
         self.strays(fault, typ, header, payload).or_else(|| match typ {
             FrameType::StatusReq => {
                 self.broken.link.probes_in_read += 1;
@@ -114,8 +125,16 @@ impl Client {
                 let state = payload::parse_presence(payload).ok();
                 self.events.extend(state.map(|state| Event::Status { sid, state, members: Vec::new() }));
             }
-            (Quirk::CloseOkTwice, FrameType::CloseRes) if is_known && payload == b"OK" && uid == Uid::SERVER => {
-                self.events.push_back(Event::Closed { sid, by: uid });
+            (_, FrameType::CloseRes) if is_known && payload == b"OK" && uid == Uid::SERVER => {
+                let told = match fault {
+                    Quirk::CloseOkTwice => true,
+                    Quirk::OwnCloseNotified => !self.broken.noticed.contains(&sid),
+                    Quirk::ClosedBeforeLoginTold => !self.broken.link.closed.contains(&sid),
+                    _ => false,
+                };
+                if told {
+                    self.events.push_back(Event::Closed { sid, by: uid });
+                }
             }
             _ => {}
         }
@@ -191,6 +210,10 @@ impl Client {
         self.broken.inviters.entry(sid).or_insert(uid);
         self.broken.invitations.push(sid);
         self.broken.link.invited.insert(sid);
+        if fault == Quirk::InviteReopens && self.memory.is_closed(sid) {
+            let session = self.memory.session_mut(sid);
+            (session.closed, session.invitation) = (false, Invitation::None);
+        }
         let answered = self.memory.session(sid).is_some_and(|session| session.invitation == Invitation::Answered);
         if fault == Quirk::RepeatedInviteAnswered
             && answered
@@ -262,6 +285,12 @@ impl Client {
                 if told {
                     self.broken.noticed.insert(sid);
                 }
+                if told && uid == Uid::SERVER {
+                    self.broken.withdrawn.insert(sid);
+                }
+                if self.memory.is_closed(sid) {
+                    self.broken.link.closed.insert(sid);
+                }
                 let untold = match fault {
                     Quirk::ClosedUntold => uid != Uid::SERVER,
                     Quirk::ClosedByServerUntold => uid == Uid::SERVER,
@@ -300,6 +329,14 @@ impl Client {
             }
             return;
         };
+        if fault == Quirk::RemembersTwoHundred {
+            self.broken.order.push_back(Memory::digest(self.provider, key.0, key.1, &key.2));
+            if self.broken.order.len() > 200
+                && let Some(oldest) = self.broken.order.pop_front()
+            {
+                self.memory.shown.remove(&oldest);
+            }
+        }
         let text = (key.0, key.1, format!("\n{text}"));
         self.broken.lines.insert(key);
         // No line has an LF, so that texts and lines do not meet.

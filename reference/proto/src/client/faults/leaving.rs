@@ -142,6 +142,9 @@ impl Client {
             (Quirk::OfflineWithoutSession, FrameType::StatusRes) if self.is_in_no_session() => {
                 out.payload = Presence::Offline.as_bytes().to_vec();
             }
+            (Quirk::OfflineForGood, FrameType::StatusRes) if self.broken.left => {
+                out.payload = Presence::Offline.as_bytes().to_vec();
+            }
             (Quirk::LastLineWithoutLf, FrameType::MsgReq) | (Quirk::InvitedWithoutLf, FrameType::InitReq) => {
                 out.payload.pop();
             }
@@ -261,6 +264,9 @@ impl Broken {
         match fault {
             // Whoever asks whether all numbers are used up hears that they are not, or one too early.
             Quirk::OpenAfterLast | Quirk::WrapsToZero if sqn == u16::MAX => channel.set_next_out(Some(0)),
+            Quirk::WrapsBehindQuestion if sqn == u16::MAX && typ == FrameType::StatusReq => {
+                channel.set_next_out(Some(0));
+            }
             Quirk::LastNotUsed if sqn == u16::MAX - 1 => channel.set_next_out(None),
             _ => {}
         }

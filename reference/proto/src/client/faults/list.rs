@@ -36,6 +36,7 @@ faults {
     ResponsesUnnumbered "MTP-08" "does not check the number of responses";
     FirstUnnumbered "MTP-08" "takes any number in the first frame after the login";
     WrapsToZero "MTP-09" "goes on with number 0 behind 65535";
+    WrapsBehindQuestion "MTP-09" "goes on with number 0 when a status_req had number 65535";
     OpenAfterLast "MTP-09" "stays connected when it has sent 65535";
     LastNotUsed "MTP-09" "logs in anew when it has sent 65534";
     LastRefused "MTP-09" "closes on number 65535";
@@ -85,6 +86,8 @@ faults {
     LineOfNobodyTaken "MTP-21" "takes a msg_req with uid 0";
     InitResOfUserTaken "MTP-21" "takes an init_res with another uid than 0";
     MsgResOfUserTaken "MTP-21" "takes a msg_res with another uid than 0";
+    StrayOfUserTaken "MTP-21" "takes a response with another uid than 0 that answers nothing";
+    ErrorOfUserTaken "MTP-21" "takes an error text with another uid than 0";
     ProbeOfUserTaken "MTP-21" "takes a status_req with another uid than 0";
 
     // PAY
@@ -120,6 +123,9 @@ faults {
     ServerStatusMember "PAY-06" "lists the users that a status answer about the server names";
     CloseErrorNotifies "PAY-06" "takes a close_res with an error text and another uid for news that the session is closed";
     CloseOkTwice "PAY-06" "tells its user of every close_res OK with uid 0";
+    OwnCloseNotified "PAY-06" "tells its user of a close_res OK that comes behind the one to its own close_req";
+    ClosedBeforeLoginTold "PAY-06" "tells its user of a close_res OK for a session that was closed on an earlier connection";
+    MembersForgotten "PAY-06" "begins a status answer anew when another frame comes amid it";
     CloseAnsweredByUser "PAY-06" "takes a close_res OK with another uid for the answer to its own close_req";
     CloseErrorOfUserAnswers "PAY-06" "takes an error text with another uid for the answer to its own close_req";
     TwoLinesClose "PAY-08" "closes on a msg_req of two lines";
@@ -152,6 +158,7 @@ faults {
     ProbeMissingTaken "LOGIN-14" "takes a status_res in the place of step 3";
     ComesBack "LOGIN-15" "logs in again when the server has closed the connection";
     ComesBackOnce "LOGIN-15" "logs in again, but only once, when the server has closed the connection";
+    ComesBackLate "LOGIN-15" "logs in again a second after the server has closed the connection";
     AnewForServersNumbers "LOGIN-15" "logs in again when the server has used its number 65535 and closes";
     NoLoginTimeout "LOGIN-16" "waits for a login without end";
     RequestSid "LOGIN-17" "writes a sid into its login request";
@@ -231,6 +238,7 @@ faults {
     ShownAgain "MSG-18" "shows a line again that comes again";
     ShownAgainAfterLogin "MSG-18" "shows a line again that comes again on a later connection";
     ShownAgainBehindOther "MSG-18" "knows only the last line that it has shown";
+    RemembersTwoHundred "MSG-18" "knows only the last 200 lines that it has shown";
     RedeliveredUnanswered "MSG-18" "does not answer a line that comes again";
     RedeliveredError "MSG-18" "answers a line that comes again with an error text";
     SameTextDropped "MSG-18" "takes a text that it has shown for the same line, though the envelope is another";
@@ -243,6 +251,8 @@ faults {
     SendsAfterOwnClose "CLOSE-10" "sends texts to a session that it has closed itself";
     ClosesAgain "CLOSE-10" "sends close_req for a session that is closed";
     AnswersClosedInvite "CLOSE-10" "answers an invitation to a session that is closed";
+    AnswersWithdrawnInvite "CLOSE-10" "answers an invitation to a session that the server itself has closed";
+    InviteReopens "CLOSE-10" "takes an invite_req for a session that is closed for a new one";
     ClosedUntold "CLOSE-10" "does not tell its user that somebody else has closed a session";
     ClosedByServerUntold "CLOSE-10" "does not tell its user that the server has closed a session";
     ClosedForgotten "CLOSE-10" "forgets at the next login which sessions are closed";
@@ -253,6 +263,7 @@ faults {
     BusyProbeUnanswered "STAT-02" "does not answer a status_req while a question of its own waits";
     ProbeAnswerWithSid "STAT-02" "writes the sid of its last session into the answer to status_req";
     OfflineWithoutSession "STAT-02" "says Offline to a status_req while it is in no session";
+    OfflineForGood "STAT-02" "says Offline to every status_req once its user has left";
     LeavesSilently "STAT-02" "closes without Offline when its user leaves";
     LeaverOnline "STAT-02" "says Online instead of Offline when its user leaves";
     RosterReplaced "STAT-09" "takes the newest roster";

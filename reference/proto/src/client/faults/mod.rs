@@ -51,14 +51,18 @@ pub(super) struct Broken {
     link: Link,
 
     came_back: bool,
+    comes_back: Option<Duration>,
+    /// Its user has left before.
+    left: bool,
     tk: Option<[u8; 32]>,
 
     /// Sessions that were spoken of, and the last one.
     sids: BTreeSet<Sid>,
     last_sid: Sid,
     presence: BTreeMap<(Sid, Uid), Presence>,
-    /// Sessions that somebody else has closed.
+    /// Sessions that somebody else has closed, and those that the server has closed by itself.
     noticed: BTreeSet<Sid>,
+    withdrawn: BTreeSet<Sid>,
     choices: BTreeMap<Sid, Vec<u8>>,
     invitations: Vec<Sid>,
     /// Sessions with texts that were not answered when their connection ended, or that were never sent.
@@ -75,6 +79,7 @@ pub(super) struct Broken {
 
     /// Lines that were shown, with the session or the author left out, and texts.
     lines: BTreeSet<Known>,
+    order: VecDeque<[u8; 32]>,
     last_line: Option<Known>,
     failed: BTreeSet<Known>,
     /// What was decrypted of an envelope that is not for this client.
@@ -97,6 +102,8 @@ struct Link {
     next_in_read: Option<Header>,
     /// Frames that wait for the next one.
     held: Vec<(Header, Vec<u8>)>,
+    /// Sessions that were closed on it.
+    closed: BTreeSet<Sid>,
     /// Invitations that came, and that were answered.
     invited: BTreeSet<Sid>,
     chosen: BTreeSet<Sid>,

@@ -93,12 +93,14 @@ impl Client {
     pub(in super::super) fn around_timeout(&mut self, now: Duration) {
         self.read_what_is_due(now);
         self.send_what_is_due(now);
+        self.come_back_when_due(now);
     }
 
     pub(in super::super) fn around_next_timeout(&self, next: Option<Duration>) -> Option<Duration> {
         let link = &self.broken.link;
         let (bytes, frames) = (link.bytes_later.front(), link.frames_later.front());
-        [next, bytes.map(|(at, _)| *at), frames.map(|(at, _)| *at)].into_iter().flatten().min()
+        let others = [bytes.map(|(at, _)| *at), frames.map(|(at, _)| *at), self.broken.comes_back];
+        others.into_iter().chain([next]).flatten().min()
     }
 
     pub(in super::super) fn around_check(&mut self, header: &Header) -> Result<(), Violation> {
