@@ -205,7 +205,7 @@ fn misbehaving(items: &[Item]) -> bool {
             note.what,
             NoteKind::ClaimsRoster { .. }
                 | NoteKind::ClosesWhenAsked { .. }
-                | NoteKind::StaysAway
+                | NoteKind::StaysAway { .. }
                 | NoteKind::ShowsNothing
                 | NoteKind::Shows(_)
                 | NoteKind::Refuses { .. }

@@ -434,8 +434,11 @@ pub enum NoteKind {
     HearsNothing,
     /// `is still served`.
     StillServed,
-    /// `stays away`.
-    StaysAway,
+    /// `stays away`, `stays away for good`.
+    StaysAway {
+        /// Whether it is watched for longer.
+        for_good: bool,
+    },
     /// `shows nothing`.
     ShowsNothing,
     /// `shows "…"`.

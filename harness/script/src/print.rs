@@ -241,7 +241,8 @@ impl fmt::Display for NoteKind {
             }
             Self::HearsNothing => f.write_str("hears nothing"),
             Self::StillServed => f.write_str("is still served"),
-            Self::StaysAway => f.write_str("stays away"),
+            Self::StaysAway { for_good: false } => f.write_str("stays away"),
+            Self::StaysAway { for_good: true } => f.write_str("stays away for good"),
             Self::ShowsNothing => f.write_str("shows nothing"),
             Self::Shows(text) => write!(f, "shows {}", string(text)),
             Self::Refuses { what, session } => {

@@ -67,7 +67,7 @@ impl Play {
             }
             NoteKind::ClaimsRoster { .. }
             | NoteKind::ClosesWhenAsked { .. }
-            | NoteKind::StaysAway
+            | NoteKind::StaysAway { .. }
             | NoteKind::ShowsNothing
             | NoteKind::Shows(_)
             | NoteKind::Refuses { .. }
@@ -147,6 +147,9 @@ impl Play {
         let user = self.user_of_conn(&leaf.conn);
         let Some(known) = self.texts.get(text) else { return true };
         let Some(sid) = self.sessions.get(&known.session).and_then(|s| s.sid) else { return true };
+        if self.is_line_awaited(&leaf.conn, text) {
+            return false;
+        }
         let conn = self.current.get(&leaf.conn).and_then(|n| self.conns.get(*n));
         let oldest = conn.and_then(|c| c.books.lines.get(&sid)).and_then(std::collections::VecDeque::front);
         oldest.is_none_or(|line| known.lines.get(&user).is_none_or(|mine| mine == line))

@@ -81,6 +81,9 @@ impl Play {
         if self.is_tolerated(number, happening) {
             return Ok(true);
         }
+        if matches!(happening, Happening::End(_)) && self.leave_loop(&name) {
+            return Ok(false);
+        }
         let later = self.due_without_act(&name);
         if later.iter().any(|leaf| self.compare_later(leaf, happening)) {
             return Ok(false);

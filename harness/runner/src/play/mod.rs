@@ -128,6 +128,8 @@ pub(crate) struct Play {
     next_thread: usize,
     /// See [`Played::fell_silent`].
     fell_silent: bool,
+    /// The target was restarted in this case.
+    has_restarted: bool,
     /// The branches in which branches began.
     parents: BTreeMap<usize, usize>,
     expectations: Vec<Expectation>,
@@ -192,6 +194,7 @@ impl Play {
             threads: Vec::new(),
             next_thread: 0,
             fell_silent: false,
+            has_restarted: false,
             parents: BTreeMap::new(),
             expectations: Vec::new(),
             next_group: 0,

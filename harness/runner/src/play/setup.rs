@@ -353,7 +353,7 @@ impl Play {
         self.settle().await
     }
 
-    /// Login steps 1 and 2; what follows is written in the diagram.
+    /// Login steps 1 to 3; what follows is written in the diagram, step 3 perhaps as well.
     async fn log_in_half(&mut self, lifeline: &str) -> Result<(), Stop> {
         let number = self.open_and_request(lifeline).await?;
         if let Some(conn) = self.conns.get_mut(number) {
@@ -365,6 +365,9 @@ impl Play {
                 return Err(Stop::Inconclusive(format!("{lifeline}'s login request is not answered")));
             }
         }
+        // Step 3 needs nothing of the client, though it may travel apart; what is missing is for the diagram to find.
+        let comes = |conn: &Conn| conn.ended.is_none() && matches!(conn.phase, Phase::Half(_));
+        while self.conns.get(number).is_some_and(comes) && self.hear_within(&mut patience).await? {}
         Ok(())
     }
 
@@ -434,6 +437,7 @@ impl Play {
             conn.detached = true;
         }
         self.current.clear();
+        self.has_restarted = true;
         self.flush_coalesced();
         let instance = self.stage.instance.clone();
         let mut restarted = std::pin::pin!(instance.restart());

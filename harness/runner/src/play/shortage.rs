@@ -26,6 +26,11 @@ impl Play {
     /// is run alone.
     pub(crate) fn or_refusal(&self, number: usize, happening: &Happening, finding: Box<Finding>) -> Stop {
         let Happening::Frame(heard) = happening else { return Stop::Fail(finding) };
+        if self.is_closed_by_itself(heard) && self.has_restarted {
+            // CLOSE-11 allows it where sessions do not survive, which is a SHOULD.
+            let rules = crate::stop::rules(&["MSG-19"]);
+            return Stop::Fail(Box::new(Finding { rules, ..*finding }));
+        }
         if self.is_closed_by_itself(heard) {
             let why = "the target closed a session by itself (PAY-07, CLOSE-11)".to_owned();
             return Stop::Refused { why, breach: self.has_room_for(heard).then_some(finding) };

@@ -12,7 +12,7 @@ use mpchat_script::ast::{Frame, Front, Kind, Payload, SessionRef, What};
 use crate::program::{Leaf, LeafKind, Program, Step, Until};
 use crate::stop::Stop;
 
-use super::Play;
+use super::{Play, text_of};
 
 /// One branch being played.
 #[derive(Debug)]
@@ -96,6 +96,17 @@ impl Play {
                 other.state = State::Dropped;
             }
         }
+    }
+
+    /// Whether a line is still to come on a connection, however long it is held back (MSG-20).
+    pub(crate) fn is_line_awaited(&self, conn: &str, text: &str) -> bool {
+        let is_it = |leaf: &Leaf| match &leaf.what {
+            LeafKind::Frame(frame) => matches!(&frame.what, What::Message(message)
+                if message.kind == Kind::MsgReq && text_of(message.payload.as_ref()) == text),
+            _ => false,
+        };
+        let awaited = |e: &&Expectation| e.state == State::Waiting && !e.optional && e.group.is_none();
+        self.expectations.iter().filter(awaited).any(|e| e.leaf.conn == conn && is_it(&e.leaf))
     }
 
     /// The expectation that has waited longest.
@@ -401,6 +412,28 @@ impl Play {
             }
         }
         Ok(())
+    }
+
+    /// The end of a connection whose numbers a `loop until` uses up: where a probe has taken the last, the round that is
+    /// under way is not completed any more. True if there was such a loop.
+    pub(crate) fn leave_loop(&mut self, conn: &str) -> bool {
+        let is_over = |step: &Step| match step {
+            Step::Until(until) => until.from_server && until.conn == conn && self.number_used(until) >= until.sqn,
+            _ => false,
+        };
+        let mut places = self.threads.iter().enumerate();
+        let place = places.find_map(|(n, thread)| Some((n, thread.steps.iter().position(is_over)?)));
+        let Some((thread, place)) = place.and_then(|(n, place)| Some((self.threads.get_mut(n)?, place))) else {
+            return false;
+        };
+        thread.steps.drain(..=place);
+        let id = thread.id;
+        for round in self.expectations.iter_mut().filter(|e| e.thread == id && e.leaf.conn == conn) {
+            if round.state == State::Waiting {
+                round.state = State::Dropped;
+            }
+        }
+        true
     }
 
     /// The number that a `loop until` waits for, as used so far.

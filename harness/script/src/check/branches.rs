@@ -69,7 +69,7 @@ fn sender(item: &Item) -> Option<&str> {
             | NoteKind::ClosesWhenAsked { .. } => Some(&note.over),
             NoteKind::HearsNothing
             | NoteKind::StillServed
-            | NoteKind::StaysAway
+            | NoteKind::StaysAway { .. }
             | NoteKind::ShowsNothing
             | NoteKind::Shows(_)
             | NoteKind::Refuses { .. }

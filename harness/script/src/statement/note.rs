@@ -27,6 +27,7 @@ pub(crate) const VOCABULARY: &[&str] = &[
     "hears nothing",
     "is still served",
     "stays away",
+    "stays away for good",
     "shows nothing",
     "shows \"…\"",
     "refuses to send \"…\" in NAME",
@@ -66,7 +67,8 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Option<NoteKind>, Flaw> {
         ("reads again", NoteKind::ReadsAgain),
         ("hears nothing", NoteKind::HearsNothing),
         ("is still served", NoteKind::StillServed),
-        ("stays away", NoteKind::StaysAway),
+        ("stays away", NoteKind::StaysAway { for_good: false }),
+        ("stays away for good", NoteKind::StaysAway { for_good: true }),
         ("shows nothing", NoteKind::ShowsNothing),
     ];
     let (rest, _) = cursor.rest();

@@ -44,6 +44,8 @@ impl ToClient<'_> {
             Phase::Asked => {
                 &["alice->>server: msg_req \"question\" in session", "server->>bob: msg_req \"question\" in session"]
             }
+            // Then no question of its own is open that a stray answer would answer.
+            Phase::InSession => &["Note over alice: is still served"],
             Phase::Closing => &["alice->>server: close_req in session"],
             Phase::Closed => &[
                 "bob->>server: close_req in session",

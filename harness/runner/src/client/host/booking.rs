@@ -35,10 +35,11 @@ impl Host {
         match message.kind {
             Kind::InviteReq => {
                 self.owe_invited(sid, uid);
-                // An invitation that was answered may be told again or not.
+                // An invitation that was answered may be told again or not, and so may one to what is closed.
                 let answered = self.conns.iter().any(|conn| conn.answered.contains(&sid));
+                let optional = answered || self.closed.contains(&sid);
                 if let Some(owed) = self.owed.back_mut() {
-                    owed.optional = answered;
+                    owed.optional = optional;
                 }
             }
             Kind::InitRes if self.was_asked(Kind::InitReq, Sid::NONE) => {

@@ -29,8 +29,10 @@ const AFTER_QUESTIONS: Duration = Duration::from_secs(2);
 /// A frame of more bytes is ended for, if for anything, because it is large.
 const LARGE: usize = 16 << 10;
 
-/// How long it is seen that a client does not come back: most that do try again after one or two seconds.
-const AWAY: Duration = Duration::from_millis(2200);
+/// How long it is seen that a client does not come back; and where that is all the case is about, since some try again
+/// after a second or two.
+const AWAY: Duration = Duration::from_millis(600);
+const AWAY_FOR_GOOD: Duration = Duration::from_millis(2200);
 
 impl Host {
     /// The client ended its latest connection.
@@ -209,7 +211,7 @@ impl Host {
 
     /// LOGIN-15: a client whose connection was ended does not come back by itself. A connection that comes is found by
     /// whoever hears it.
-    pub(super) async fn stays_away(&mut self) -> Result<(), Stop> {
+    pub(super) async fn stays_away(&mut self, for_good: bool) -> Result<(), Stop> {
         self.rests_on(Evidence::Timed);
         let refused = self.refused;
         self.refusals.push_back("status");
@@ -219,7 +221,7 @@ impl Host {
             let got = "it says nothing to a command that it cannot carry out";
             return Err(Stop::Inconclusive(got.to_owned()));
         }
-        self.wait_for(&|_: &Self| false, AWAY).await?;
+        self.wait_for(&|_: &Self| false, if for_good { AWAY_FOR_GOOD } else { AWAY }).await?;
         Ok(())
     }
 

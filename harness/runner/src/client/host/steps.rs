@@ -342,7 +342,7 @@ impl Host {
             }
             NoteKind::StillServed => self.fence().await,
             NoteKind::HearsNothing => Ok(()),
-            NoteKind::StaysAway => self.stays_away().await,
+            NoteKind::StaysAway { for_good } => self.stays_away(*for_good).await,
             // Who has used its last number (MTP-09) can be asked nothing more on this connection.
             NoteKind::ShowsNothing => {
                 self.await_owed().await?;
