@@ -19,12 +19,14 @@ pub(crate) struct Variant {
     pub(crate) deaths: BTreeMap<DeathId, String>,
     /// Whether it was played at all.
     pub(crate) began: bool,
+    /// It failed with a short timer, and a longer one may say otherwise.
+    pub(crate) doubted: bool,
 }
 
 impl Variant {
     /// It has to be played again, alone.
     pub(crate) fn is_unsettled(&self) -> bool {
-        !self.deaths.is_empty() || self.is_refused() || matches!(self.played.end, Err(Stop::Inconclusive(_)))
+        !self.deaths.is_empty() || self.doubted || self.is_refused() || matches!(self.played.end, Err(Stop::Inconclusive(_)))
     }
 
     /// The target has perhaps refused something for want of room, which shows alone.

@@ -28,7 +28,7 @@ use crate::rounds::Tally;
 use crate::snapshot::Snapshots;
 use crate::stalls::Stalls;
 use crate::stop::Stop;
-use crate::subject::{Instance, Instances, Subject};
+use crate::subject::{Instance, Instances, Subject, Wanted};
 use crate::timing::Timers;
 use crate::transport::Transport;
 
@@ -105,7 +105,7 @@ pub async fn run(
         _ => None,
     };
     let instances = Instances::new(subject, Arc::clone(&options.kit), options.kit_folder.clone(), options.timers);
-    let first = instances.get((0, 0), &[], false).await.map_err(Unreachable)?;
+    let first = instances.get(Wanted::default()).await.map_err(Unreachable)?;
     if client.is_none() {
         let reached = tokio::time::timeout(options.patience, tokio::net::TcpStream::connect(first.address())).await;
         if !matches!(reached, Ok(Ok(_))) {
@@ -124,6 +124,7 @@ pub async fn run(
         stopped: AtomicBool::new(false),
         in_vain: AtomicUsize::new(0),
         refused_apart: AtomicUsize::new(0),
+        failed_patiently: AtomicUsize::new(0),
         tallies: Mutex::default(),
         looks: tokio::sync::Mutex::default(),
         stalls: Stalls::watch(),
@@ -162,6 +163,8 @@ struct Run {
     in_vain: AtomicUsize,
     /// Refusals of so little that an instance of their own repeated.
     refused_apart: AtomicUsize,
+    /// Failures that a longer timer repeated.
+    failed_patiently: AtomicUsize,
     /// Cases of which some rounds have ended, by their number.
     tallies: Mutex<BTreeMap<usize, Tally>>,
     looks: tokio::sync::Mutex<Looks>,
@@ -179,6 +182,8 @@ struct Turn {
     round: usize,
     /// This time it has an instance of the target for itself, as far as one can be started.
     apart: bool,
+    /// The timer that it waits for is longer than usual.
+    patient: bool,
 }
 
 impl Turn {
@@ -213,6 +218,7 @@ impl Turns {
             number: *number,
             round: next / self.cases.len() + 1,
             apart: false,
+            patient: false,
         }))
     }
 }
@@ -259,7 +265,8 @@ impl Run {
     }
 
     async fn instance(&self, turn: &Turn) -> Result<Instance, String> {
-        self.instances.get(instance_of(turn), &turn.case.timers, turn.has_own_instance()).await
+        let only_for = turn.has_own_instance().then(|| instance_of(turn));
+        self.instances.get(Wanted { timers: &turn.case.timers, patient: turn.patient, only_for }).await
     }
 
     /// Runs a case among others. Returned: it has to be run again, alone.
@@ -300,7 +307,8 @@ impl Run {
             played.end = self.excuse(start, self.options.patience / BEARABLE_OF_PATIENCE, played.end);
             let in_vain = matches!(played.end, Err(Stop::Inconclusive(_)));
             self.note_end(in_vain);
-            return Variant { transport, played, seconds: start.elapsed().as_secs_f64(), notes, deaths, began: true };
+            let seconds = start.elapsed().as_secs_f64();
+            return Variant { transport, played, seconds, notes, deaths, began: true, doubted: false };
         }
         let played = match self.stage(turn, transport).await {
             Ok((stage, lent)) => {
@@ -330,7 +338,8 @@ impl Run {
         };
         let in_vain = deaths.is_empty() && matches!(played.end, Err(Stop::Inconclusive(_)));
         self.note_end(in_vain);
-        Variant { transport, played, seconds: start.elapsed().as_secs_f64(), notes, deaths, began }
+        let doubted = self.is_doubted(turn, &played.end);
+        Variant { transport, played, seconds: start.elapsed().as_secs_f64(), notes, deaths, began, doubted }
     }
 
     /// Counts cases in a row that proved nothing.
@@ -380,6 +389,12 @@ impl Run {
     /// What a case found while the harness stood still is looked at again, where anything is.
     fn excuse(&self, began: Instant, bearable: Duration, end: Result<(), Stop>) -> Result<(), Stop> {
         if self.options.again { self.stalls.excuse(began, bearable, end) } else { end }
+    }
+
+    /// What a short timer shows is looked at again with a longer one: no rule says how late a timer may be.
+    fn is_doubted(&self, turn: &Turn, end: &Result<(), Stop>) -> bool {
+        let is_short = !turn.patient && self.instances.quick_one(&turn.case.timers).is_some();
+        self.options.again && is_short && matches!(end, Err(Stop::Fail(_)))
     }
 
     /// How long the harness may stand still before a failure may be its own: the timers of the case want acts in time, and

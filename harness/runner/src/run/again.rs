@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::attempt::{DeathId, Variant};
+use crate::stop::Stop;
 use crate::transport::Transport;
 
 use super::{Run, Turn, Unsettled};
@@ -12,6 +13,9 @@ use super::{Run, Turn, Unsettled};
 /// So many refusals of so little, each repeated by an instance that had served nobody before, show what the target is
 /// like: further ones are believed at once.
 const BELIEVED: usize = 10;
+
+/// So many failures that a longer timer repeated show that the target fails: further ones are believed at once.
+const BELIEVED_TIMERS: usize = 4;
 
 impl Run {
     /// Runs again, alone, what proved nothing when others ran. A death that no case repeats alone is a finding all the
@@ -26,7 +30,9 @@ impl Run {
             let (mut variants, mut deaths, mut repeats) = (Vec::new(), BTreeMap::new(), false);
             for variant in first {
                 deaths.extend(variant.deaths.clone());
-                if !variant.is_unsettled() {
+                let is_believed =
+                    variant.doubted && self.failed_patiently.load(Ordering::Relaxed) >= BELIEVED_TIMERS;
+                if !variant.is_unsettled() || is_believed && variant.deaths.is_empty() {
                     variants.push(variant);
                 } else if self.is_given_up() {
                     variants.push(variant.not_settled("not run again alone: the run could not go on"));
@@ -74,14 +80,18 @@ impl Run {
     /// A refusal of so little is a breach only if nothing else is in the way: a session that another case could not end may
     /// be, so an instance of its own is asked, too.
     async fn play_alone(&self, turn: &Arc<Turn>, transport: Transport) -> Variant {
-        let alone = self.play(turn, transport).await;
+        let patient = Turn { patient: true, ..Turn::clone(turn) };
+        let alone = self.play(&patient, transport).await;
+        if !turn.case.timers.is_empty() && matches!(alone.played.end, Err(Stop::Fail(_))) {
+            self.failed_patiently.fetch_add(1, Ordering::Relaxed);
+        }
         if !alone.is_refused_in_breach()
             || !alone.deaths.is_empty()
             || self.refused_apart.load(Ordering::Relaxed) >= BELIEVED
         {
             return alone;
         }
-        let apart = self.play(&Turn { apart: true, ..Turn::clone(turn) }, transport).await;
+        let apart = self.play(&Turn { apart: true, ..patient }, transport).await;
         if apart.is_refused_in_breach() {
             self.refused_apart.fetch_add(1, Ordering::Relaxed);
         }

@@ -27,6 +27,10 @@ const QUICK_EMBEDDED: Duration = Duration::from_millis(500);
 /// The same for a command, which takes whole seconds.
 const QUICK_COMMAND: Duration = Duration::from_secs(1);
 
+/// How many times as long it is for a case that is played again: a target may look at its timers once a second, and this
+/// machine may be slow.
+const PATIENT: u32 = 4;
+
 /// A timer is made at least as long as so many logins take, so that it is not over before the diagram is.
 const LOGINS_IN_A_TIMER: u32 = 40;
 
@@ -45,11 +49,24 @@ pub enum Subject {
     Client(ClientSubject),
 }
 
+/// What a case wants of the instance that it gets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted<'t> {
+    /// The timers that it waits for.
+    pub(crate) timers: &'t [Timer],
+    /// They are to be longer than usual.
+    pub(crate) patient: bool,
+    /// The case and round that want it for themselves.
+    pub(crate) only_for: Option<(usize, usize)>,
+}
+
 /// What an instance is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Purpose {
     /// The timer that cases wait for.
     quick: Option<Timer>,
+    /// Whether it is longer than usual.
+    patient: bool,
     /// The case and round that have it for themselves, because they restart it, or nobody else may speak meanwhile.
     only_for: Option<(usize, usize)>,
 }
@@ -175,38 +192,45 @@ impl Instances {
 
     /// The instance for a case: with the timer that it waits for made short, and if it is to be its own, for it alone. A
     /// target at an address is one for all.
-    pub(crate) async fn get(&self, turn: (usize, usize), timers: &[Timer], own: bool) -> Result<Instance, String> {
-        let quick = timers.first().copied().filter(|timer| match &self.subject {
-            Subject::Embedded(_) => true,
-            Subject::Address(_) | Subject::Client(_) => false,
-            Subject::Command(command) => command.takes(*timer),
-        });
-        let purpose =
-            Purpose { quick, only_for: (own && !matches!(self.subject, Subject::Address(_))).then_some(turn) };
+    pub(crate) async fn get(&self, wanted: Wanted<'_>) -> Result<Instance, String> {
+        let quick = self.quick_one(wanted.timers);
+        let only_for = wanted.only_for.filter(|_| !matches!(self.subject, Subject::Address(_)));
+        let purpose = Purpose { quick, patient: wanted.patient && quick.is_some(), only_for };
         let mut running = self.running.lock().await;
         if let Some(instance) = running.get(&purpose) {
             return Ok(instance.clone());
         }
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let instance = self.start(number, quick).await?;
+        let instance = self.start(number, purpose).await?;
         running.insert(purpose, instance.clone());
         Ok(instance)
     }
 
-    async fn start(&self, number: usize, quick: Option<Timer>) -> Result<Instance, String> {
+    /// The timer of a case whose length is the harness's to choose.
+    pub(crate) fn quick_one(&self, timers: &[Timer]) -> Option<Timer> {
+        timers.first().copied().filter(|timer| match &self.subject {
+            Subject::Embedded(_) => true,
+            Subject::Address(_) | Subject::Client(_) => false,
+            Subject::Command(command) => command.takes(*timer),
+        })
+    }
+
+    async fn start(&self, number: usize, purpose: Purpose) -> Result<Instance, String> {
+        let Purpose { quick, patient, .. } = purpose;
+        let times = if patient { PATIENT } else { 1 };
         let (control, address, timers) = match &self.subject {
             Subject::Address(address) => (Control::Elsewhere, *address, self.timers),
             // Clients come to the harness, each case listens itself.
             Subject::Client(_) => (Control::Elsewhere, (std::net::Ipv4Addr::LOCALHOST, 0).into(), self.timers),
             Subject::Embedded(embedding) => {
-                let length = self.quick(QUICK_EMBEDDED).await;
+                let length = self.quick(QUICK_EMBEDDED).await * times;
                 let timers = quick.map_or(Timers::default(), |t| Timers::default().with(t, length));
                 let server = embedded::Embedded::start(&self.kit, timers, *embedding).await?;
                 let address = server.address();
                 (Control::Embedded(server), address, timers)
             }
             Subject::Command(command) => {
-                let length = self.quick(QUICK_COMMAND).await;
+                let length = self.quick(QUICK_COMMAND).await * times;
                 let timers = quick.map_or(self.timers, |t| self.timers.with(t, length));
                 let process = process::Process::start(command, self.kit_folder.as_deref(), timers).await?;
                 let address = process.address();

@@ -69,6 +69,12 @@ impl Server {
         }
     }
 
+    /// The first time at or behind `due` at which timers are looked at.
+    pub(super) fn next_look(due: Duration) -> Duration {
+        let millis = u64::try_from(due.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
+        Duration::from_millis(millis.div_ceil(900).saturating_mul(900))
+    }
+
     fn some_time(&mut self) -> Duration {
         Duration::from_micros(u64::from(self.rng.next_u32() % 6000))
     }

@@ -408,6 +408,7 @@ habits {
     FramesJoined "waits 5 ms for more frames before it writes";
     ProbesAlways "asks a client for its status after every frame";
     ProbesIdle "asks a client for its status after 20 ms without a frame";
+    TimersCoarse "looks at its timers every 900 ms";
     LinesHeldBack "sends a line only when the one before it is answered";
     FewSessions "refuses inits while there are 4 sessions";
     FewParticipants "refuses inits that name more than 3 users";

@@ -139,6 +139,10 @@ impl Server {
     }
 
     pub(in super::super) fn around_next_timeout(&self, next: Option<Duration>) -> Option<Duration> {
+        let next = match self.broken.fault {
+            Some(Quirk::TimersCoarse) => next.map(Self::next_look),
+            _ => next,
+        };
         let frames = self.broken.delayed.iter().map(|(at, ..)| *at);
         frames.chain(self.broken.ends_later.iter().map(|(at, _)| *at)).chain(next).min()
     }
