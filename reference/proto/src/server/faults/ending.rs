@@ -77,7 +77,9 @@ impl Server {
             self.leaves(fault, id, uid);
         }
         self.broken.leaving = true;
+        self.broken.putting_out = !matches!(why, Ending::Peer | Ending::Replaced);
         self.end(id, why);
+        self.broken.putting_out = false;
         self.broken.leaving = false;
     }
 
@@ -104,6 +106,13 @@ impl Server {
             Quirk::AuthorGoneRecalls => {
                 for number in self.awaited_by(id) {
                     self.recall(number);
+                }
+            }
+            Quirk::OrphansFailAtClose => {
+                let waiting = self.member(id).map(|member| member.unanswered.clone()).unwrap_or_default();
+                for (sid, queue) in waiting {
+                    let accepted = queue.iter().filter(|waiting| matches!(waiting, Waiting::Accepted(_))).count();
+                    *self.broken.orphans.entry((uid, sid)).or_default() += accepted;
                 }
             }
             Quirk::MsgResAfterReturn => {

@@ -73,6 +73,10 @@ pub(super) struct Broken {
     mute: Option<FrameType>,
     lapsing: bool,
     leaving: bool,
+    /// The connection that ends was not ended by its peer, nor by a newer login.
+    putting_out: bool,
+    /// How many were told of the end that is being told of.
+    told: Option<usize>,
 
     login_ciphers: BTreeMap<ConnectionId, FrameCipher>,
     /// sk of each user, or of all.
@@ -92,6 +96,8 @@ pub(super) struct Broken {
     /// Whose invitation lapsed.
     lapsed: BTreeSet<(Sid, Uid)>,
     left_undecided: BTreeSet<(Sid, Uid)>,
+    /// Who accepted and was replaced then.
+    replaced: BTreeSet<(Sid, Uid)>,
     accepted: BTreeMap<Sid, Vec<Uid>>,
     rosters: BTreeMap<Sid, Vec<Uid>>,
     closed: BTreeSet<Sid>,
@@ -110,6 +116,12 @@ pub(super) struct Broken {
     withheld: BTreeMap<Uid, Mailbox>,
     first_sent: BTreeMap<Uid, Duration>,
     last_number: Option<u64>,
+    /// The lines from before the restart have lower numbers.
+    restored_up_to: u64,
+    /// Messages that one who had gone offline answered with an error text.
+    late_errors: BTreeSet<u64>,
+    /// How many msg_req of earlier connections never got their msg_res.
+    orphans: BTreeMap<(Uid, Sid), usize>,
     early_answers: BTreeSet<(Uid, Sid)>,
     early_accepts: BTreeSet<Uid>,
     /// Status answers of this read.
