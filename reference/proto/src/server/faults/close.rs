@@ -115,7 +115,8 @@ impl Server {
             self.broken.mute = Some(FrameType::CloseRes);
         }
         for author in &online {
-            for _ in 0..self.broken.orphans.remove(&(author.uid, sid)).unwrap_or_default() {
+            let orphans = self.broken.orphans.values();
+            for _ in 0..orphans.filter(|orphan| orphan.0 == author.uid && orphan.1 == sid).count() {
                 self.refuse(*author, FrameType::MsgRes, sid, Refusal::Closed);
             }
         }

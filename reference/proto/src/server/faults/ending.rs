@@ -109,10 +109,9 @@ impl Server {
                 }
             }
             Quirk::OrphansFailAtClose => {
-                let waiting = self.member(id).map(|member| member.unanswered.clone()).unwrap_or_default();
-                for (sid, queue) in waiting {
-                    let accepted = queue.iter().filter(|waiting| matches!(waiting, Waiting::Accepted(_))).count();
-                    *self.broken.orphans.entry((uid, sid)).or_default() += accepted;
+                for number in self.awaited_by(id) {
+                    let Some(message) = self.messages.get(&number) else { continue };
+                    self.broken.orphans.insert(number, (uid, message.sid, message.undecided.clone()));
                 }
             }
             Quirk::MsgResAfterReturn => {

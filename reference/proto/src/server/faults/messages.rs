@@ -291,6 +291,7 @@ impl Server {
 
     pub(super) fn faulty_recipient_decided(&mut self, fault: Quirk, number: u64, recipient: Uid, failed: bool) {
         let leaving = self.broken.leaving;
+        self.broken.orphan_decided(number, recipient);
         if fault == Quirk::LeaverAwaitedByAuthor && leaving {
             return;
         }

@@ -120,8 +120,8 @@ pub(super) struct Broken {
     restored_up_to: u64,
     /// Messages that one who had gone offline answered with an error text.
     late_errors: BTreeSet<u64>,
-    /// How many msg_req of earlier connections never got their msg_res.
-    orphans: BTreeMap<(Uid, Sid), usize>,
+    /// The msg_req whose author's connection ended: the author, and who is undecided.
+    orphans: BTreeMap<u64, (Uid, Sid, BTreeSet<Uid>)>,
     early_answers: BTreeSet<(Uid, Sid)>,
     early_accepts: BTreeSet<Uid>,
     /// Status answers of this read.
@@ -147,6 +147,16 @@ struct Out {
 impl Broken {
     fn is(&self, fault: Quirk) -> bool {
         self.fault == Some(fault)
+    }
+
+    /// A recipient of a message is decided, whether anybody waits for it or not.
+    fn orphan_decided(&mut self, number: u64, recipient: Uid) {
+        if let Some((_, _, undecided)) = self.orphans.get_mut(&number) {
+            undecided.remove(&recipient);
+            if undecided.is_empty() {
+                self.orphans.remove(&number);
+            }
+        }
     }
 
     pub(super) fn notes_time(&mut self, now: Duration) {
