@@ -114,10 +114,18 @@ impl Server {
         if fault == Quirk::NobodyNotified {
             self.broken.mute = Some(FrameType::CloseRes);
         }
+        for author in &online {
+            let orphans = self.broken.orphans.values();
+            for _ in 0..orphans.filter(|orphan| orphan.0 == author.uid && orphan.1 == sid).count() {
+                self.refuse(*author, FrameType::MsgRes, sid, Refusal::Closed);
+            }
+        }
+        self.broken.told = (fault == Quirk::CloseTellsHundred).then_some(0);
         let before = self.stored.lines;
         let closed = self.close(now, sid, closer);
         self.broken.deleted += before.saturating_sub(self.stored.lines);
         self.broken.mute = None;
+        self.broken.told = None;
         closed?;
         self.broken.closed.insert(sid);
         for (author, out) in afterwards {
@@ -146,6 +154,14 @@ impl Server {
                     if self.timers.is_set(Timer::Answer(uid)) {
                         self.timers.set(Timer::Answer(uid), now.saturating_add(self.config.answer_timeout));
                     }
+                }
+            }
+            Quirk::CloseForgetsLastAnswer => {
+                for uid in roster.iter() {
+                    if let Some(mailbox) = self.mailboxes.get_mut(uid) {
+                        mailbox.last_answer = None;
+                    }
+                    self.time_answers(*uid);
                 }
             }
             Quirk::CloserNotified => self.send_to_user(closer, FrameType::CloseRes, sid, closer, b"OK"),

@@ -77,7 +77,9 @@ impl Server {
             self.leaves(fault, id, uid);
         }
         self.broken.leaving = true;
+        self.broken.putting_out = !matches!(why, Ending::Peer | Ending::Replaced);
         self.end(id, why);
+        self.broken.putting_out = false;
         self.broken.leaving = false;
     }
 
@@ -104,6 +106,12 @@ impl Server {
             Quirk::AuthorGoneRecalls => {
                 for number in self.awaited_by(id) {
                     self.recall(number);
+                }
+            }
+            Quirk::OrphansFailAtClose => {
+                for number in self.awaited_by(id) {
+                    let Some(message) = self.messages.get(&number) else { continue };
+                    self.broken.orphans.insert(number, (uid, message.sid, message.undecided.clone()));
                 }
             }
             Quirk::MsgResAfterReturn => {

@@ -55,6 +55,7 @@ impl Server {
                 self.member(from.id)?.waiting_inits.push_back(request);
                 return Some(Ok(()));
             }
+            Quirk::QueueOfThree if self.member(from.id)?.waiting_inits.len() >= 3 => return Some(Ok(())),
             Quirk::InitSidIgnored => header.sid = Sid::NONE,
             Quirk::UpperCaseUid => payload.make_ascii_lowercase(),
             Quirk::ShortUid => *payload = pad_uids(payload),
@@ -304,10 +305,12 @@ impl Server {
         if failed && fault == Quirk::FailedSidReused {
             self.broken.reusable.push(sid);
         }
-        if failed
-            && fault == Quirk::QueuedInitForgotten
-            && let Some(member) = self.member(creator.id)
-        {
+        let forgets = match fault {
+            Quirk::QueuedInitForgotten => failed,
+            Quirk::QueuedInitLostByEnding => !undecided && self.broken.putting_out,
+            _ => false,
+        };
+        if forgets && let Some(member) = self.member(creator.id) {
             member.waiting_inits.clear();
         }
     }
@@ -370,9 +373,11 @@ impl Server {
         }
         self.broken.lapsing = true;
         self.broken.mute = (fault == Quirk::LapseSilently).then_some(FrameType::CloseRes);
+        self.broken.told = (fault == Quirk::LapseTellsHundred).then_some(0);
         self.invitation_lapses(sid);
         self.withdraw(sid, creator, &too);
         self.broken.mute = None;
+        self.broken.told = None;
         self.broken.lapsing = false;
     }
 
@@ -389,8 +394,15 @@ impl Server {
             Quirk::CreatorGoneToldDecliners => told(&|_| true),
             Quirk::CreatorGoneSkipsAccepted => told(&|invitation| invitation == Invitation::Undecided),
             Quirk::CreatorGoneSkipsUndecided => told(&|invitation| invitation == Invitation::Accepted),
+            Quirk::CreatorGoneSkipsReplaced => {
+                let mut told = told(&|invitation| invitation != Invitation::Denied);
+                told.retain(|uid| !self.broken.replaced.contains(&(sid, *uid)));
+                told
+            }
             _ => {
+                self.broken.told = (fault == Quirk::CreatorGoneTellsHundred).then_some(0);
                 self.creator_left(sid);
+                self.broken.told = None;
                 if fault == Quirk::WithdrawnSidReused {
                     self.broken.reusable.push(sid);
                 }

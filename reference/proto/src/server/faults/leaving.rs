@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::super::ConnectionId;
+use super::super::connection::{Connection, Phase};
 use super::super::machine::Server;
 use super::super::refusal::Refusal;
 use super::{Broken, Out, Quirk};
@@ -96,6 +97,12 @@ impl Server {
     #[allow(clippy::unused_self, reason = "reads as a question to the server")]
     fn is_error(&self, out: &Out) -> bool {
         matches!(out.typ, FrameType::InitRes | FrameType::MsgRes | FrameType::CloseRes) && out.payload != OK
+    }
+
+    /// Whether a connection of the user has sent step 1 of a login, and not step 4.
+    fn is_half_way(&self, user: Uid) -> bool {
+        let half_way = |connection: &Connection| matches!(&connection.phase, Phase::Answer(half) if half.uid() == user);
+        self.connections.values().any(half_way)
     }
 
     fn skip_number(&mut self, to: ConnectionId) {
@@ -215,6 +222,15 @@ impl Server {
                 let roster = self.broken.rosters.get(&out.sid);
                 self.is_notice(to, out) && roster.is_some_and(|roster| roster.first() != Some(&me))
             }
+            (Quirk::SecondLoginDeafens, FrameType::MsgReq | FrameType::InviteReq) => self.is_half_way(me),
+            (Quirk::SecondLoginDeafens, FrameType::CloseRes) => self.is_notice(to, out) && self.is_half_way(me),
+            (
+                Quirk::CloseTellsHundred | Quirk::CreatorGoneTellsHundred | Quirk::LapseTellsHundred,
+                FrameType::CloseRes,
+            ) => self.broken.told.as_mut().is_some_and(|told| {
+                *told += 1;
+                *told > 100
+            }),
             (Quirk::RosterWithoutEnd, FrameType::StatusRes) => {
                 out.sid != Sid::NONE && out.uid == Uid::SERVER && out.payload == b"Online"
             }

@@ -164,6 +164,7 @@ faults {
     InvitesAtStep2 "LOGIN-07" "sends a connection invitations before its login is complete";
     ReplacesAtStep2 "LOGIN-07" "closes the earlier connection when step 1 of the next one comes";
     ProbedBeforeStep4 "LOGIN-07" "asks once more before step 4";
+    SecondLoginDeafens "LOGIN-07" "sends a user nothing new from step 2 of its next login on";
     Step4OfflineTaken "LOGIN-08" "takes Offline in step 4 for Online";
     Step4SidIgnored "LOGIN-08" "takes a step 4 with a sid";
     Step4AnyType "LOGIN-08" "takes a status_req for step 4";
@@ -183,6 +184,7 @@ faults {
     NewestStoredFirst "LOGIN-13" "sends stored lines from the newest to the oldest";
     StoredBySession "LOGIN-13" "sends stored lines one session after the other";
     RestoredBySession "LOGIN-13" "sends stored lines one session after the other, once it was restarted";
+    RestoredBehindNew "LOGIN-13" "sends stored lines from before a restart behind those from after it";
     StoredOnRequest "LOGIN-13" "sends stored lines only after the user's first status_req";
     ResponseOfUser "LOGIN-17" "writes the user's uid into the login response";
     ResponseSid "LOGIN-17" "writes a sid into the login response";
@@ -242,6 +244,8 @@ faults {
     CreatorGoneToldDecliners "INIT-13" "tells those who denied as well that the creator has gone";
     CreatorGoneSkipsAccepted "INIT-13" "does not tell those who accepted that the creator has gone";
     CreatorGoneSkipsUndecided "INIT-13" "does not tell those who are undecided that the creator has gone";
+    CreatorGoneSkipsReplaced "INIT-13" "does not tell those who accepted and then logged in anew that the creator has gone";
+    CreatorGoneTellsHundred "INIT-13" "tells only the first 100 of the invited that the creator has gone";
     JudgedOnArrival "INIT-14" "invites those who were online when a waiting init_req came";
     SecondInitRefused "INIT-14" "refuses an init_req while one is pending";
     SecondInitAtOnce "INIT-14" "invites for a second init_req at once";
@@ -250,12 +254,15 @@ faults {
     CrowdsOvertakeInit "INIT-14" "refuses an init_req that names too many users before the pending one is answered";
     InitHoldsConnection "INIT-14" "deals with no other request of a creator while its init is pending";
     QueuedInitForgotten "INIT-14" "forgets the init_req that waits when the pending one fails";
+    QueuedInitLostByEnding "INIT-14" "forgets the init_req that waits when it puts out the last of the invited";
+    QueueOfThree "INIT-14" "forgets an init_req that comes while three wait";
     OneInitAtATime "INIT-15" "refuses an init_req while another user's is pending";
     OneSessionAUser "INIT-15" "does not invite users that are in a session";
     BusyCreatorRefused "INIT-15" "refuses an init_req of a user that is in a session";
     LapseSilently "INIT-17" "does not tell that an invitation lapsed";
     LapseTellsDecliners "INIT-17" "tells those who denied that the invitation lapsed";
     LapseTellsAccepted "INIT-17" "tells those who accepted that the invitation lapsed";
+    LapseTellsHundred "INIT-17" "tells only the first 100 that the invitation lapsed";
     LapseFails "INIT-08" "fails an init when an invitation lapses, though others accepted";
 
     // MSG
@@ -286,6 +293,7 @@ faults {
     MsgResEach "MSG-07" "answers a msg_req once a recipient";
     OnlyLastCounts "MSG-07" "lets the last answer alone decide what the author gets";
     ErrorsForgotten "MSG-07" "answers OK although a recipient could not open the line";
+    LateErrorsForgotten "MSG-07" "forgets the error text of a recipient that had gone offline when the last one goes offline";
     OfflineIsAnError "MSG-07" "answers with an error text if a recipient is offline";
     OfflineAwaitedByAuthor "MSG-07" "lets the author wait for recipients that are offline";
     LeaverAwaitedByAuthor "MSG-07" "lets the author wait for recipients that went offline";
@@ -312,16 +320,22 @@ faults {
     AnswerTimeoutEarly "MSG-12" "times answers at half the timeout";
     CloseRestartsAnswerTimeout "MSG-12" "times the lines that remain anew when a session is closed";
     AnswersTimedOnce "MSG-12" "times no answer any more once a recipient has answered two lines";
+    CloseForgetsLastAnswer "MSG-12" "times the lines that remain at a close from their sending, whatever was answered since";
+    ReplacedKeepsTimer "MSG-12" "times lines on a connection that replaced another as on the earlier one";
+    ReplacedNotTimed "MSG-12" "does not time the lines that it sends again on a connection that replaced another";
     OverdueStays "MSG-12" "decides for a recipient that is late, but does not disconnect it";
     AuthorGoneRecalls "MSG-13" "forgets the unanswered lines of an author that disconnects";
     MsgResAfterReturn "MSG-13" "sends the msg_res of an earlier connection on the author's next one";
+    OrphansFailAtClose "MSG-13" "answers at a close what an author waited for on an earlier connection";
     AnsweredNotRecorded "MSG-17" "sends lines that were answered again after a restart";
     OldestTakenForAnswered "MSG-17" "forgets its oldest line for a user when another one is answered, and sends that one again";
+    AnsweredAheadComesAgain "MSG-17" "sends lines that were answered ahead of an older one again after a restart";
     AnsweredSentAgain "MSG-17" "sends the last answered line again after the next login";
     SentTwice "MSG-17" "sends every line twice";
     ResentOnStatus "MSG-17" "sends unanswered lines again at each status_req";
     ErrorSentAgain "MSG-17" "sends a line again that was answered with an error text";
     ForgetsOnRestart "MSG-19" "forgets sessions and lines at a restart";
+    AnsweredTakesOlder "MSG-19" "forgets at a restart what is older than a line that its recipient answered";
 
     // CLOSE
     CloseUnanswered "CLOSE-01" "does not answer a close_req that it carries out";
@@ -334,6 +348,7 @@ faults {
     ReopenedByRestart "CLOSE-04" "takes a closed session for live after a restart";
     CloserNotified "CLOSE-05" "notifies the closer as well";
     OnlyCreatorNotified "CLOSE-05" "notifies only the creator";
+    CloseTellsHundred "CLOSE-05" "notifies only the first 100 participants";
     OfflineNotifiedLater "CLOSE-05" "notifies at its next login who was offline";
     InvitedNotified "CLOSE-05" "notifies those who declined as well";
     NotifiedTwice "CLOSE-05" "notifies twice";

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::super::connection::{Member, Phase};
+use super::super::init::Invitation;
 use super::super::machine::Server;
 use super::super::timers::Timer;
 use super::super::{ConnectionId, Ending, Violation};
@@ -284,6 +285,9 @@ impl Server {
             self.put_into_mailbox(line);
         }
         let earlier = self.online.get(&uid).copied().filter(|earlier| *earlier != id);
+        if earlier.is_some() {
+            self.note_replaced(uid);
+        }
         match (fault, earlier) {
             (Quirk::EarlierStays, Some(_)) => {
                 self.timers.clear(Timer::Login(id));
@@ -318,7 +322,18 @@ impl Server {
                 self.forget_sent(uid);
                 self.complete(now, id, channel);
             }
-            _ if Self::reorders(fault) => {
+            (Quirk::ReplacedKeepsTimer, Some(_)) => {
+                let due = self.timers.at(Timer::Answer(uid));
+                self.complete(now, id, channel);
+                if let Some(due) = due.filter(|_| self.timers.is_set(Timer::Answer(uid))) {
+                    self.timers.set(Timer::Answer(uid), due);
+                }
+            }
+            (Quirk::ReplacedNotTimed, Some(_)) => {
+                self.complete(now, id, channel);
+                self.timers.clear(Timer::Answer(uid));
+            }
+            _ if Self::reorders(fault) && (fault != Quirk::RestoredBehindNew || self.has_old_and_new(uid)) => {
                 let stored = self.take_stored(uid);
                 self.complete(now, id, channel);
                 self.deliver(fault, now, uid, stored);
@@ -327,6 +342,18 @@ impl Server {
         }
         self.broken.shown.remove(&id);
         self.complete_afterwards(fault, now, uid);
+    }
+
+    /// Whether lines wait for a user that it did not get, from before the restart and from after it.
+    fn has_old_and_new(&self, uid: Uid) -> bool {
+        let first_new = self.broken.restored_up_to;
+        let numbers: Vec<u64> = self.mailboxes.get(&uid).into_iter().flat_map(|mailbox| mailbox.numbers()).collect();
+        numbers.iter().any(|number| *number < first_new) && numbers.iter().any(|number| *number >= first_new)
+    }
+
+    fn note_replaced(&mut self, uid: Uid) {
+        let accepted = self.inits.iter().filter(|(_, init)| init.invited.contains(&(uid, Invitation::Accepted)));
+        self.broken.replaced.extend(accepted.map(|(sid, _)| (*sid, uid)));
     }
 
     fn complete_afterwards(&mut self, fault: Quirk, now: Duration, uid: Uid) {

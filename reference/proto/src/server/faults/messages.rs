@@ -291,6 +291,7 @@ impl Server {
 
     pub(super) fn faulty_recipient_decided(&mut self, fault: Quirk, number: u64, recipient: Uid, failed: bool) {
         let leaving = self.broken.leaving;
+        self.broken.orphan_decided(number, recipient);
         if fault == Quirk::LeaverAwaitedByAuthor && leaving {
             return;
         }
@@ -303,6 +304,12 @@ impl Server {
                 }
                 Quirk::OnlyLastCounts => message.failed = false,
                 Quirk::ErrorsForgotten => failed = false,
+                Quirk::LateErrorsForgotten if failed && !message.undecided.contains(&recipient) => {
+                    self.broken.late_errors.insert(number);
+                }
+                Quirk::LateErrorsForgotten if leaving && self.broken.late_errors.contains(&number) => {
+                    message.failed = false;
+                }
                 Quirk::LeaverIsAnError if leaving && message.undecided.contains(&recipient) => failed = true,
                 _ => {}
             }
@@ -327,6 +334,7 @@ impl Server {
             fault,
             Quirk::NewestStoredFirst
                 | Quirk::StoredBySession
+                | Quirk::RestoredBehindNew
                 | Quirk::OrderByAuthor
                 | Quirk::OrderDiffers
                 | Quirk::StoredOnRequest
@@ -368,6 +376,9 @@ impl Server {
         let mut lines: Vec<_> = stored.lines.iter().map(|(number, line)| (*number, line.clone())).collect();
         match fault {
             Quirk::NewestStoredFirst => lines.reverse(),
+            Quirk::RestoredBehindNew => {
+                lines.sort_by_key(|(number, _)| (*number < self.broken.restored_up_to, *number))
+            }
             Quirk::StoredBySession => lines.sort_by_key(|(number, line)| (line.sid, *number)),
             Quirk::OrderByAuthor => lines.sort_by_key(|(number, line)| (line.sid, line.author, *number)),
             _ => {

@@ -73,6 +73,10 @@ pub(super) struct Broken {
     mute: Option<FrameType>,
     lapsing: bool,
     leaving: bool,
+    /// The connection that ends was not ended by its peer, nor by a newer login.
+    putting_out: bool,
+    /// How many were told of the end that is being told of.
+    told: Option<usize>,
 
     login_ciphers: BTreeMap<ConnectionId, FrameCipher>,
     /// sk of each user, or of all.
@@ -92,6 +96,8 @@ pub(super) struct Broken {
     /// Whose invitation lapsed.
     lapsed: BTreeSet<(Sid, Uid)>,
     left_undecided: BTreeSet<(Sid, Uid)>,
+    /// Who accepted and was replaced then.
+    replaced: BTreeSet<(Sid, Uid)>,
     accepted: BTreeMap<Sid, Vec<Uid>>,
     rosters: BTreeMap<Sid, Vec<Uid>>,
     closed: BTreeSet<Sid>,
@@ -110,6 +116,12 @@ pub(super) struct Broken {
     withheld: BTreeMap<Uid, Mailbox>,
     first_sent: BTreeMap<Uid, Duration>,
     last_number: Option<u64>,
+    /// The lines from before the restart have lower numbers.
+    restored_up_to: u64,
+    /// Messages that one who had gone offline answered with an error text.
+    late_errors: BTreeSet<u64>,
+    /// The msg_req whose author's connection ended: the author, and who is undecided.
+    orphans: BTreeMap<u64, (Uid, Sid, BTreeSet<Uid>)>,
     early_answers: BTreeSet<(Uid, Sid)>,
     early_accepts: BTreeSet<Uid>,
     /// Status answers of this read.
@@ -135,6 +147,16 @@ struct Out {
 impl Broken {
     fn is(&self, fault: Quirk) -> bool {
         self.fault == Some(fault)
+    }
+
+    /// A recipient of a message is decided, whether anybody waits for it or not.
+    fn orphan_decided(&mut self, number: u64, recipient: Uid) {
+        if let Some((_, _, undecided)) = self.orphans.get_mut(&number) {
+            undecided.remove(&recipient);
+            if undecided.is_empty() {
+                self.orphans.remove(&number);
+            }
+        }
     }
 
     pub(super) fn notes_time(&mut self, now: Duration) {
