@@ -26,7 +26,10 @@ pub(crate) struct Variant {
 impl Variant {
     /// It has to be played again, alone.
     pub(crate) fn is_unsettled(&self) -> bool {
-        !self.deaths.is_empty() || self.doubted || self.is_refused() || matches!(self.played.end, Err(Stop::Inconclusive(_)))
+        !self.deaths.is_empty()
+            || self.doubted
+            || self.is_refused()
+            || matches!(self.played.end, Err(Stop::Inconclusive(_)))
     }
 
     /// The target has perhaps refused something for want of room, which shows alone.

@@ -30,8 +30,7 @@ impl Run {
             let (mut variants, mut deaths, mut repeats) = (Vec::new(), BTreeMap::new(), false);
             for variant in first {
                 deaths.extend(variant.deaths.clone());
-                let is_believed =
-                    variant.doubted && self.failed_patiently.load(Ordering::Relaxed) >= BELIEVED_TIMERS;
+                let is_believed = variant.doubted && self.failed_patiently.load(Ordering::Relaxed) >= BELIEVED_TIMERS;
                 if !variant.is_unsettled() || is_believed && variant.deaths.is_empty() {
                     variants.push(variant);
                 } else if self.is_given_up() {
