@@ -5,7 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mpchat_script::ast::{Branch, Cast, Ending, Frame, Front, Item, Line, Loop, Message, Note, NoteKind};
+use mpchat_script::ast::{
+    Branch, Cast, Ending, Frame, Front, Item, Kind, Line, Loop, Message, Note, NoteKind, Payload, SessionRef, What,
+};
+
+use crate::play::DEFAULT_SESSION;
 
 /// A step of a thread.
 #[derive(Clone, Debug)]
@@ -150,7 +154,7 @@ impl Compiler<'_> {
             Item::Frame(frame) => {
                 let subject_sends = frame.from == "server";
                 let conn = if subject_sends { &frame.to } else { &frame.from };
-                let writes_login = matches!(&frame.what, mpchat_script::ast::What::Message(m) if m.kind == mpchat_script::ast::Kind::LoginReq);
+                let writes_login = matches!(&frame.what, What::Message(m) if m.kind == Kind::LoginReq);
                 for frame in self.of_each(frame) {
                     self.leaf(conn, !writes_login, !subject_sends, &frame.line, steps, outline, || {
                         LeafKind::Frame(frame.clone())
@@ -308,4 +312,35 @@ fn answers_named(items: &[Item]) -> Vec<Item> {
         }
     }
     named
+}
+
+/// Whom the diagram shows as invited, by session name: for an init_req that names nobody.
+pub(crate) fn shown_invited(steps: &[Step], front: &Front) -> BTreeMap<String, Vec<String>> {
+    let mut shown: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let names: Vec<&String> = front.sessions.iter().map(|(name, _)| name).collect();
+    let default = if let [only] = names.as_slice() { (*only).clone() } else { DEFAULT_SESSION.to_owned() };
+    walk(steps, &mut |leaf| {
+        let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return };
+        let session = match &message.session {
+            Some(SessionRef::Named(name)) => name.clone(),
+            _ => default.clone(),
+        };
+        if message.kind == Kind::InviteReq {
+            shown.entry(session).or_default().push(leaf.conn.clone());
+        } else if let (Kind::InitReq, Some(Payload::Names(_))) = (message.kind, &message.payload) {
+            shown.entry(session).or_default();
+        }
+    });
+    shown
+}
+
+fn walk(steps: &[Step], visit: &mut impl FnMut(&Leaf)) {
+    for step in steps {
+        match step {
+            Step::Act(leaf) | Step::Expect(leaf) => visit(leaf),
+            Step::Par(branches) | Step::Alt(branches) => branches.iter().for_each(|b| walk(b, visit)),
+            Step::Opt(branch) => walk(branch, visit),
+            Step::Until(until) => walk(&until.body, visit),
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod craft;
 pub(crate) mod diagnose;
 mod judge;
 pub(crate) mod login;
+mod loops;
 mod outsider;
 pub(crate) mod patience;
 pub(crate) mod render;
@@ -45,7 +46,7 @@ use tokio::sync::mpsc;
 use crate::identities::Identity;
 use crate::link::{Input, QUEUED_READS};
 use crate::memory::RunMemory;
-use crate::program::{Lifeline, Program};
+use crate::program::{Lifeline, Program, shown_invited};
 use crate::stop::Stop;
 use crate::subject::Instance;
 use crate::timing::Timers;
@@ -186,7 +187,7 @@ impl Play {
             texts: BTreeMap::new(),
             kept: BTreeMap::new(),
             unknown_sid,
-            shown_invited: threads::shown_invited(&program.steps, &front),
+            shown_invited: shown_invited(&program.steps, &front),
             front,
             inputs,
             inputs_sender,

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mpchat_script::ast::{Frame, Front, Kind, Payload, SessionRef, What};
+use mpchat_script::ast::{Frame, Kind, What};
 
-use crate::program::{Leaf, LeafKind, Program, Step, Until};
+use crate::program::{Leaf, LeafKind, Program, Step};
 use crate::stop::Stop;
 
 use super::{Play, text_of};
@@ -23,7 +23,7 @@ pub(crate) struct Thread {
     children: usize,
     pub(crate) steps: VecDeque<Step>,
     /// Expectations that its next act waits for.
-    pending: Vec<usize>,
+    pub(super) pending: Vec<usize>,
     /// The choice of the subject that it waits for.
     choice: Option<usize>,
     /// Whether it is a branch: its actors are fenced before they speak.
@@ -38,7 +38,7 @@ pub(crate) struct Thread {
 #[derive(Debug)]
 pub(crate) struct Expectation {
     pub(crate) leaf: Arc<Leaf>,
-    thread: usize,
+    pub(super) thread: usize,
     /// Earlier ones on the same connection.
     after: Vec<usize>,
     /// The group of alternatives, and what follows if this one is taken.
@@ -75,7 +75,7 @@ impl Play {
         }
     }
 
-    fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         self.expectations.iter().any(|e| e.state == State::Waiting && !e.optional)
     }
 
@@ -373,75 +373,6 @@ impl Play {
         }
     }
 
-    /// Plays a `loop until`: in batches while the number is far, one by one when it is near.
-    async fn until(&mut self, at: usize, until: &Until) -> Result<(), Stop> {
-        let used = self.number_used(until);
-        let Some(thread) = self.threads.get_mut(at) else { return Ok(()) };
-        if used >= until.sqn {
-            thread.steps.pop_front();
-            return Ok(());
-        }
-        if is_far(used, until) && until.body.iter().all(|step| matches!(step, Step::Act(_))) {
-            // Nothing in the body waits for the target: without a fence all of it would pile up at once.
-            let asks = self.current.get(&until.conn).copied();
-            if let Some(number) = asks.filter(|n| self.conns.get(*n).is_some_and(super::world::Conn::can_ask)) {
-                self.fence(&[number]).await?;
-            }
-        }
-        let used = self.number_used(until);
-        let Some(thread) = self.threads.get_mut(at) else { return Ok(()) };
-        let rounds = if is_far(used, until) { BATCH } else { 1 };
-        let (acts, rest): (Vec<&Step>, Vec<&Step>) = until.body.iter().partition(|s| matches!(s, Step::Act(_)));
-        let mut steps: Vec<Step> = Vec::with_capacity(rounds * until.body.len());
-        for part in [&acts, &rest] {
-            for _ in 0..rounds {
-                steps.extend(part.iter().map(|s| (*s).clone()));
-            }
-        }
-        if rounds == 1 {
-            steps = until.body.clone();
-        }
-        for step in steps.into_iter().rev() {
-            thread.steps.push_front(step);
-        }
-        // What was met long ago is not looked through again.
-        if self.expectations.len() > 4 * BATCH && self.threads.len() == 1 && !self.is_waiting() {
-            self.expectations.clear();
-            if let Some(thread) = self.threads.first_mut() {
-                thread.pending.clear();
-            }
-        }
-        Ok(())
-    }
-
-    /// The end of a connection whose numbers a `loop until` uses up: where a probe has taken the last, the round that is
-    /// under way is not completed any more. True if there was such a loop.
-    pub(crate) fn leave_loop(&mut self, conn: &str) -> bool {
-        let is_over = |step: &Step| match step {
-            Step::Until(until) => until.from_server && until.conn == conn && self.number_used(until) >= until.sqn,
-            _ => false,
-        };
-        let mut places = self.threads.iter().enumerate();
-        let place = places.find_map(|(n, thread)| Some((n, thread.steps.iter().position(is_over)?)));
-        let Some((thread, place)) = place.and_then(|(n, place)| Some((self.threads.get_mut(n)?, place))) else {
-            return false;
-        };
-        thread.steps.drain(..=place);
-        let id = thread.id;
-        for round in self.expectations.iter_mut().filter(|e| e.thread == id && e.leaf.conn == conn) {
-            if round.state == State::Waiting {
-                round.state = State::Dropped;
-            }
-        }
-        true
-    }
-
-    /// The number that a `loop until` waits for, as used so far.
-    fn number_used(&self, until: &Until) -> u16 {
-        let conn = self.current.get(&until.conn).and_then(|n| self.conns.get(*n));
-        conn.map_or(u16::MAX, |c| if until.from_server { c.last_in } else { c.last_out })
-    }
-
     /// The steps that are still to come on a connection, nearest first.
     pub(crate) fn upcoming(&self, conn: &str) -> Vec<Arc<Leaf>> {
         let mut found = Vec::new();
@@ -540,14 +471,6 @@ fn collect_until_act(step: &Step, conn: &str, found: &mut Vec<Arc<Leaf>>) -> boo
     }
 }
 
-/// How many rounds of a `loop until` are played at once while its number is far.
-const BATCH: usize = 64;
-
-/// Whether a batch cannot reach the number: an act can use more than one, and probes and fences use some too.
-fn is_far(used: u16, until: &Until) -> bool {
-    usize::from(until.sqn.saturating_sub(used)) > 4 * BATCH * until.body.len().max(1)
-}
-
 fn opens_with_act(branch: &[Step]) -> bool {
     matches!(branch.first(), Some(Step::Act(leaf)) if !leaf.is_note())
 }
@@ -555,36 +478,4 @@ fn opens_with_act(branch: &[Step]) -> bool {
 /// Whether an act answers a line, so that its turn depends on other branches.
 fn is_answer(leaf: &Leaf) -> bool {
     matches!(&leaf.what, LeafKind::Frame(Frame { what: What::Message(m), .. }) if m.kind == Kind::MsgRes)
-}
-
-/// Whom the diagram shows as invited, by session name: for an init_req that names nobody.
-pub(crate) fn shown_invited(steps: &[Step], front: &Front) -> BTreeMap<String, Vec<String>> {
-    let mut shown: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let names: Vec<&String> = front.sessions.iter().map(|(name, _)| name).collect();
-    let default =
-        if let [only] = names.as_slice() { (*only).clone() } else { super::world::DEFAULT_SESSION.to_owned() };
-    walk(steps, &mut |leaf| {
-        let LeafKind::Frame(Frame { what: What::Message(message), .. }) = &leaf.what else { return };
-        let session = match &message.session {
-            Some(SessionRef::Named(name)) => name.clone(),
-            _ => default.clone(),
-        };
-        if message.kind == Kind::InviteReq {
-            shown.entry(session).or_default().push(leaf.conn.clone());
-        } else if let (Kind::InitReq, Some(Payload::Names(_))) = (message.kind, &message.payload) {
-            shown.entry(session).or_default();
-        }
-    });
-    shown
-}
-
-fn walk(steps: &[Step], visit: &mut impl FnMut(&Leaf)) {
-    for step in steps {
-        match step {
-            Step::Act(leaf) | Step::Expect(leaf) => visit(leaf),
-            Step::Par(branches) | Step::Alt(branches) => branches.iter().for_each(|b| walk(b, visit)),
-            Step::Opt(branch) => walk(branch, visit),
-            Step::Until(until) => walk(&until.body, visit),
-        }
-    }
 }
