@@ -17,6 +17,7 @@
 //! | [`client`] | a client under test |
 //! | [`run`] | all cases, side by side; events come out |
 //! | [`attempt`] | what running a case again, alone, makes of the first time |
+//! | [`folder`] | temporary folders |
 //! | [`looks`] | when a silent target is looked at again |
 //! | [`snapshot`] | transcripts that were accepted |
 //!
@@ -27,6 +28,7 @@ mod books;
 mod choices;
 pub mod client;
 
+mod folder;
 mod forge;
 mod identities;
 mod link;
@@ -50,6 +52,7 @@ mod transport;
 mod variants;
 
 pub use client::ClientSubject;
+pub use folder::temporary_folder;
 pub use plan::{PlannedCase, plan, plan_for_clients};
 pub use run::{RunOptions, run};
 pub use snapshot::Snapshots;

@@ -64,6 +64,16 @@ enum Output {
     Fin,
 }
 
+impl Output {
+    fn len(&self) -> usize {
+        match self {
+            Self::Write(bytes) => bytes.len(),
+            Self::Parts(parts) => parts.iter().map(Vec::len).sum(),
+            Self::Fin => 0,
+        }
+    }
+}
+
 /// How far the writer of a connection is.
 #[derive(Debug, Default)]
 struct Written {
@@ -104,6 +114,8 @@ pub(crate) struct Link {
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
+    /// Bytes that the writer was given.
+    given: u64,
     /// `resets`: nothing comes before the RST.
     at_once: Arc<AtomicBool>,
 }
@@ -157,6 +169,7 @@ impl Link {
             reading,
             reader,
             writer,
+            given: 0,
             at_once,
         })
     }
@@ -271,7 +284,7 @@ impl Link {
 
     /// Whether all that was written so far has reached the kernel.
     pub(crate) fn is_written(&self) -> bool {
-        self.coalesced.is_empty() && self.written.left.load(Ordering::Acquire) == 0
+        self.coalesced.is_empty() && (self.writer.is_finished() || self.written.left.load(Ordering::Acquire) == 0)
     }
 
     /// How many bytes have reached the kernel.
@@ -279,8 +292,14 @@ impl Link {
         self.written.bytes.load(Ordering::Acquire)
     }
 
-    fn put(&self, output: Output) {
+    /// How many bytes the writer was given; None if it has ended, so that none of what is left will be written.
+    pub(crate) fn given(&self) -> Option<u64> {
+        (!self.writer.is_finished()).then_some(self.given)
+    }
+
+    fn put(&mut self, output: Output) {
         if let Some(sender) = &self.output {
+            self.given += output.len() as u64;
             self.written.left.fetch_add(1, Ordering::AcqRel);
             // The writer is gone after an error of the transport; the reader then reports the end.
             let _gone = sender.send(output);

@@ -4,7 +4,7 @@
 //! overlap. A case that proved nothing, that the target refused, or during which its process died, is run again alone at
 //! the end. In several transports a case is played once in each, and has one result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use mpchat_model::{Event, KnownFailures, Ledger, Level};
 use mpchat_peer::kit::Kit;
 use mpchat_proto::crypto::Provider;
+use mpchat_script::ast::Timer;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -124,7 +125,7 @@ pub async fn run(
         stopped: AtomicBool::new(false),
         in_vain: AtomicUsize::new(0),
         refused_apart: AtomicUsize::new(0),
-        failed_patiently: AtomicUsize::new(0),
+        failed_patiently: Mutex::default(),
         tallies: Mutex::default(),
         looks: tokio::sync::Mutex::default(),
         stalls: Stalls::watch(),
@@ -163,8 +164,8 @@ struct Run {
     in_vain: AtomicUsize,
     /// Refusals of so little that an instance of their own repeated.
     refused_apart: AtomicUsize,
-    /// Failures that a longer timer repeated.
-    failed_patiently: AtomicUsize,
+    /// Of each timer, the cases of which a longer one repeated the failure.
+    failed_patiently: Mutex<BTreeMap<Timer, BTreeSet<usize>>>,
     /// Cases of which some rounds have ended, by their number.
     tallies: Mutex<BTreeMap<usize, Tally>>,
     looks: tokio::sync::Mutex<Looks>,

@@ -12,7 +12,7 @@ use mpchat_report::terminal::Terminal;
 use mpchat_report::{ReportSpec, Reporter};
 use mpchat_runner::{
     ClientSubject, Embedding, PlannedCase, RunOptions, Snapshots, Subject, Timers, client, plan, plan_for_clients,
-    subject,
+    subject, temporary_folder,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -263,7 +263,7 @@ fn own_kit_folder(args: &RunArgs) -> Result<Option<TempDir>, Failure> {
     if args.kit.is_some() || args.start.as_ref().is_none_or(|command| !command.contains("{kit}")) {
         return Ok(None);
     }
-    let folder = tempfile::Builder::new().prefix("mpchat-kit-").tempdir().map_err(Failure::usage)?;
+    let folder = temporary_folder("mpchat-kit-").map_err(Failure::usage)?;
     embedded::kit_files().write(folder.path(), |_| true).map_err(Failure::usage)?;
     Ok(Some(folder))
 }

@@ -371,6 +371,9 @@ impl Play {
             let name = name.clone();
             // While it is pending, the notice may be of one invitation only (INIT-17).
             if let Some(session) = self.sessions.get_mut(&name).filter(|session| session.live) {
+                if session.over {
+                    self.carried.remove(&name);
+                }
                 session.over = true;
             }
         }

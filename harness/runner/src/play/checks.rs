@@ -381,10 +381,10 @@ impl Play {
             found.extend(rules(blame::missing(&leaf)));
         }
         // Whether what is stored survives a restart is a SHOULD; what comes of it, and in which order, is not: then
-        // something else has come, and waits for its turn.
+        // it has come behind something else.
         if let [.., last] = found.as_slice()
             && last.as_str() == "MSG-19"
-            && held.is_empty()
+            && !self.has_come_late(&leaf)
         {
             found = vec![last.clone()];
         }
@@ -402,6 +402,12 @@ impl Play {
             Some((number, happening)) => self.or_refusal(number, &happening, finding),
             None => Stop::Fail(finding),
         })
+    }
+
+    /// Whether what is missing has come, but behind something that waits for its turn.
+    fn has_come_late(&self, leaf: &Leaf) -> bool {
+        let conn = self.current.get(&leaf.conn).and_then(|n| self.conns.get(*n));
+        conn.is_some_and(|conn| conn.queue.iter().any(|happening| self.compare(leaf, happening).is_ok()))
     }
 
     /// Where no rule orders two connections, asks until users that ended their connection are offline (STAT-04).

@@ -31,7 +31,7 @@ mod threads;
 mod timers;
 pub(crate) mod world;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -129,8 +129,8 @@ pub(crate) struct Play {
     next_thread: usize,
     /// See [`Played::fell_silent`].
     fell_silent: bool,
-    /// The target was restarted in this case.
-    has_restarted: bool,
+    /// Sessions that were live at a restart and have not been closed since.
+    carried: BTreeSet<String>,
     /// The branches in which branches began.
     parents: BTreeMap<usize, usize>,
     expectations: Vec<Expectation>,
@@ -195,7 +195,7 @@ impl Play {
             threads: Vec::new(),
             next_thread: 0,
             fell_silent: false,
-            has_restarted: false,
+            carried: BTreeSet::new(),
             parents: BTreeMap::new(),
             expectations: Vec::new(),
             next_group: 0,

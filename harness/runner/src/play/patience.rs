@@ -17,23 +17,50 @@ const BEAT: Duration = Duration::from_millis(20);
 pub(crate) struct Patience {
     length: Duration,
     ends: Instant,
-    /// How many bytes had been written when it was looked at last; None once all were.
-    sending: Option<u64>,
+    /// What is still being written of all that was sent before; None before the first look.
+    sending: Option<Vec<Sending>>,
+}
+
+/// What a connection had not written when the wait began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sending {
+    conn: usize,
+    /// How many bytes are to be written in all, and how many were when it was looked at last.
+    goal: u64,
+    written: u64,
 }
 
 impl Patience {
+    fn new(length: Duration, began: Instant) -> Self {
+        Self { length, ends: began + length, sending: None }
+    }
+
     /// What comes now was worth the wait: the next may take as long.
     pub(crate) fn begin_anew(&mut self) {
         self.ends = self.ends.max(Instant::now() + self.length);
     }
 
-    /// As long as what was sent before is being written, patience has not begun.
-    fn look(&mut self, written: u64, all: bool) {
-        let Some(before) = self.sending else { return };
-        if written != before {
+    /// As long as what was sent before is being written, patience has not begun. `links`: what each connection whose writer
+    /// goes on was given, and has written.
+    fn look(&mut self, links: impl Fn(usize) -> Option<(u64, u64)>, conns: usize) {
+        let all = || {
+            let of = |conn| links(conn).map(|(goal, written)| Sending { conn, goal, written });
+            (0..conns).filter_map(of).filter(|sending| sending.written < sending.goal).collect()
+        };
+        let Some(before) = self.sending.take() else {
+            self.sending = Some(all());
+            return;
+        };
+        let now = |sending: &Sending| Some(Sending { written: links(sending.conn)?.1, ..*sending });
+        let after: Vec<Sending> = before.iter().filter_map(now).collect();
+        if after != before {
             self.begin_anew();
         }
-        self.sending = (!all).then_some(written);
+        self.sending = Some(after.into_iter().filter(|sending| sending.written < sending.goal).collect());
+    }
+
+    fn is_sending(&self) -> bool {
+        self.sending.as_ref().is_none_or(|sending| !sending.is_empty())
     }
 
     /// Whether it is over.
@@ -50,7 +77,7 @@ impl Play {
 
     /// A patience of another length, or that began at another time.
     pub(crate) fn patience_since(&self, began: Instant, length: Duration) -> Patience {
-        Patience { length, ends: began + length, sending: Some(self.written()) }
+        Patience::new(length, began)
     }
 
     /// Waits for the next input as long as the patience lasts and digests it; false if nothing came.
@@ -66,10 +93,13 @@ impl Play {
     ) -> Result<bool, Stop> {
         loop {
             self.flush_coalesced();
-            let all = self.conns.iter().all(|conn| conn.link.is_written());
-            patience.look(self.written(), all);
+            let link = |n: usize| {
+                let link = &self.conns.get(n).filter(|conn| conn.ended.is_none())?.link;
+                Some((link.given()?, link.written()))
+            };
+            patience.look(link, self.conns.len());
             let ends = by.map_or(patience.ends, |by| by.min(patience.ends));
-            let until = if patience.sending.is_some() { ends.min(Instant::now() + BEAT) } else { ends };
+            let until = if patience.is_sending() { ends.min(Instant::now() + BEAT) } else { ends };
             if self.hear(until).await? {
                 return Ok(true);
             }
@@ -78,39 +108,52 @@ impl Play {
             }
         }
     }
-
-    /// How many bytes the connections of the case have written.
-    fn written(&self) -> u64 {
-        self.conns.iter().map(|conn| conn.link.written()).sum()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// One that would be over.
+    /// One that would be over, while connection 1 has 10 bytes to write and has written 4.
     fn worn() -> Patience {
-        Patience { length: Duration::from_secs(60), ends: Instant::now() - Duration::from_secs(1), sending: Some(7) }
+        let mut patience = Patience::new(Duration::from_secs(60), Instant::now() - Duration::from_secs(61));
+        patience.look(links([(7, 7), (10, 4)]), 2);
+        assert!(patience.is_over() && patience.is_sending());
+        patience
+    }
+
+    fn links(all: [(u64, u64); 2]) -> impl Fn(usize) -> Option<(u64, u64)> {
+        move |n| all.get(n).copied()
     }
 
     #[test]
     fn it_begins_when_all_is_written() {
         let mut patience = worn();
-        patience.look(8, false);
-        assert!(!patience.is_over(), "more was written");
-        patience = Patience { sending: patience.sending, ..worn() };
-        patience.look(9, true);
-        assert!(!patience.is_over(), "the last byte was written");
-        patience = Patience { sending: patience.sending, ..worn() };
-        patience.look(10, true);
-        assert!(patience.is_over(), "what is written later is about something else");
+        patience.look(links([(7, 7), (10, 5)]), 2);
+        assert!(!patience.is_over() && patience.is_sending(), "more was written");
+        let mut patience = worn();
+        patience.look(links([(7, 7), (10, 10)]), 2);
+        assert!(!patience.is_over() && !patience.is_sending(), "the last byte was written");
     }
 
     #[test]
     fn it_ends_where_nothing_more_is_taken() {
         let mut patience = worn();
-        patience.look(7, false);
+        patience.look(links([(7, 7), (10, 4)]), 2);
         assert!(patience.is_over());
+    }
+
+    #[test]
+    fn what_is_said_meanwhile_counts_for_nothing() {
+        let mut patience = worn();
+        patience.look(links([(20, 20), (30, 4)]), 2);
+        assert!(patience.is_over());
+    }
+
+    #[test]
+    fn whose_writer_has_ended_is_not_waited_for() {
+        let mut patience = worn();
+        patience.look(|_| None, 2);
+        assert!(!patience.is_sending());
     }
 }

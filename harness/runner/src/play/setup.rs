@@ -437,7 +437,8 @@ impl Play {
             conn.detached = true;
         }
         self.current.clear();
-        self.has_restarted = true;
+        let live = self.sessions.iter().filter(|(_, session)| session.live && !session.over);
+        self.carried = live.map(|(name, _)| name.clone()).collect();
         self.flush_coalesced();
         let instance = self.stage.instance.clone();
         let mut restarted = std::pin::pin!(instance.restart());

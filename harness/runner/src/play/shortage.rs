@@ -26,8 +26,9 @@ impl Play {
     /// is run alone.
     pub(crate) fn or_refusal(&self, number: usize, happening: &Happening, finding: Box<Finding>) -> Stop {
         let Happening::Frame(heard) = happening else { return Stop::Fail(finding) };
-        if self.is_closed_by_itself(heard) && self.has_restarted {
-            // CLOSE-11 allows it where sessions do not survive, which is a SHOULD.
+        let is_carried = self.session_by_sid(heard.header.sid).is_some_and(|(name, _)| self.carried.contains(name));
+        if self.is_closed_by_itself(heard) && is_carried {
+            // CLOSE-11 allows it where sessions do not survive a restart, which is a SHOULD.
             let rules = crate::stop::rules(&["MSG-19"]);
             return Stop::Fail(Box::new(Finding { rules, ..*finding }));
         }

@@ -171,12 +171,14 @@ impl Instances {
     }
 
     /// The length of a timer that a case waits for.
-    async fn quick(&self, usual: Duration) -> Duration {
+    async fn quick(&self, usual: Duration, patient: bool) -> Duration {
         let wanted = (*self.slowness.lock().await * LOGINS_IN_A_TIMER).min(SLOWEST);
         // A command may take whole seconds only.
         let wanted =
             if usual == QUICK_COMMAND { Duration::from_secs(wanted.as_secs_f64().ceil() as u64) } else { wanted };
-        wanted.max(usual)
+        let length = wanted.max(usual);
+        // No longer than half of the other timers.
+        if patient { (length * PATIENT).min(SLOWEST.max(length)) } else { length }
     }
 
     /// Whether the subject can be restarted.
@@ -217,20 +219,19 @@ impl Instances {
 
     async fn start(&self, number: usize, purpose: Purpose) -> Result<Instance, String> {
         let Purpose { quick, patient, .. } = purpose;
-        let times = if patient { PATIENT } else { 1 };
         let (control, address, timers) = match &self.subject {
             Subject::Address(address) => (Control::Elsewhere, *address, self.timers),
             // Clients come to the harness, each case listens itself.
             Subject::Client(_) => (Control::Elsewhere, (std::net::Ipv4Addr::LOCALHOST, 0).into(), self.timers),
             Subject::Embedded(embedding) => {
-                let length = self.quick(QUICK_EMBEDDED).await * times;
+                let length = self.quick(QUICK_EMBEDDED, patient).await;
                 let timers = quick.map_or(Timers::default(), |t| Timers::default().with(t, length));
                 let server = embedded::Embedded::start(&self.kit, timers, *embedding).await?;
                 let address = server.address();
                 (Control::Embedded(server), address, timers)
             }
             Subject::Command(command) => {
-                let length = self.quick(QUICK_COMMAND).await * times;
+                let length = self.quick(QUICK_COMMAND, patient).await;
                 let timers = quick.map_or(self.timers, |t| self.timers.with(t, length));
                 let process = process::Process::start(command, self.kit_folder.as_deref(), timers).await?;
                 let address = process.address();

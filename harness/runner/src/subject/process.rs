@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::task::JoinHandle;
 
+use crate::folder::temporary_folder;
 use crate::timing::Timers;
 
 /// How long a target may take until it accepts connections.
@@ -121,7 +122,7 @@ struct Running {
 
 impl Process {
     pub(crate) async fn start(command: &Command, kit: Option<&Path>, timers: Timers) -> Result<Self, String> {
-        let state = tempfile::Builder::new().prefix("mpchat-state-").tempdir().map_err(|error| error.to_string())?;
+        let state = temporary_folder("mpchat-state-").map_err(|error| error.to_string())?;
         let running = launch(command, kit, state.path(), timers).await?;
         Ok(Self { command: command.clone(), kit: kit.map(Path::to_path_buf), timers, state, running })
     }

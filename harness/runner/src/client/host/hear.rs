@@ -31,8 +31,8 @@ enum Happened {
 /// Frames that may still be read when their sender has already come back.
 const LAST_FRAMES: u16 = 64;
 
-/// The number of every connection that is set aside, and how many of them there may be.
-const ASIDE: usize = usize::MAX;
+/// The number of the first connection that is set aside, and how many of them there may be at a time.
+pub(super) const FIRST_ASIDE: usize = usize::MAX / 2;
 const MAX_ASIDE: usize = 16;
 
 impl Host {
@@ -66,7 +66,7 @@ impl Host {
 
     fn read(&mut self, number: usize, input: Input) -> Result<(), Stop> {
         match input {
-            input if number == ASIDE => self.heard_aside(&input),
+            input if number >= FIRST_ASIDE => self.heard_aside(number, &input),
             Input::Bytes(bytes) => self.digest(number, &bytes),
             Input::End(how) => self.stream_ended(number, how),
         }
@@ -112,11 +112,12 @@ impl Host {
         if self.may_connect == 0 && !tries {
             return self.set_aside(stream);
         }
+        let counted = self.may_connect > 0;
         self.may_connect = self.may_connect.saturating_sub(1);
         let number = self.conns.len();
         let link = Link::over(stream, number, self.inputs_sender.clone(), self.stage.transport);
         let link = link.map_err(|error| Stop::Inconclusive(format!("a connection failed: {error}")))?;
-        self.conns.push(Conn::new(link, self.logs_in_undrawn));
+        self.conns.push(Conn { counted, ..Conn::new(link, self.logs_in_undrawn) });
         self.log("the client connects".to_owned());
         Ok(())
     }
@@ -126,16 +127,23 @@ impl Host {
         if self.aside.len() == MAX_ASIDE {
             return Err(self.breach(&["LOGIN-15"], "a bounded number of connections", "a flood of them"));
         }
-        let link = Link::over(stream, ASIDE, self.inputs_sender.clone(), self.stage.transport);
-        self.aside.push(link.map_err(|error| Stop::Inconclusive(format!("a connection failed: {error}")))?);
+        let number = self.next_aside;
+        self.next_aside += 1;
+        let link = Link::over(stream, number, self.inputs_sender.clone(), self.stage.transport);
+        let link = link.map_err(|error| Stop::Inconclusive(format!("a connection failed: {error}")))?;
+        self.aside.insert(number, link);
         self.log("the client connects, without being told".to_owned());
         Ok(())
     }
 
     /// Something came on a connection that had been set aside.
-    fn heard_aside(&self, input: &Input) -> Result<(), Stop> {
+    fn heard_aside(&mut self, number: usize, input: &Input) -> Result<(), Stop> {
         match input {
-            Input::End(_) => Ok(()),
+            // Dropped, it is closed on this side as well.
+            Input::End(_) => {
+                self.aside.remove(&number);
+                Ok(())
+            }
             Input::Bytes(_) if self.may_connect > 0 => {
                 let why = "the client logs in on a connection that it had opened before it was told to";
                 Err(Stop::Inconclusive(why.to_owned()))
@@ -270,7 +278,8 @@ impl Host {
         if latest && conn.is_silent() {
             // It was tried beside the one that is used, or in vain.
             if number.checked_sub(1).and_then(|n| self.conns.get(n)).is_some_and(|earlier| earlier.ended.is_none()) {
-                self.conns.pop();
+                let counted = self.conns.pop().is_some_and(|conn| conn.counted);
+                self.may_connect += usize::from(counted);
             } else {
                 self.may_connect += 1;
             }

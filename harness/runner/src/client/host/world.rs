@@ -52,6 +52,8 @@ pub(super) struct Conn {
     pub(super) farewell: bool,
     /// The harness answers its login by itself.
     pub(super) undrawn: bool,
+    /// It is one of those that the client may open.
+    pub(super) counted: bool,
     /// Lines that wait for an answer, by sid, oldest first.
     pub(super) lines: BTreeMap<Sid, VecDeque<Answer>>,
     /// status_req that wait for an answer.
@@ -79,6 +81,7 @@ impl Conn {
             to_end: false,
             farewell: false,
             undrawn,
+            counted: false,
             lines: BTreeMap::new(),
             probes: 0,
             answered: Vec::new(),
