@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::link::QUEUED_READS;
 use crate::stop::Stop;
 
 use super::Play;
@@ -19,6 +20,8 @@ pub(crate) struct Patience {
     ends: Instant,
     /// What is still being written of all that was sent before; None before the first look.
     sending: Option<Vec<Sending>>,
+    /// How many inputs were heard behind its end.
+    overtime: usize,
 }
 
 /// What a connection had not written when the wait began.
@@ -32,12 +35,13 @@ struct Sending {
 
 impl Patience {
     fn new(length: Duration, began: Instant) -> Self {
-        Self { length, ends: began + length, sending: None }
+        Self { length, ends: began + length, sending: None, overtime: 0 }
     }
 
     /// What comes now was worth the wait: the next may take as long.
     pub(crate) fn begin_anew(&mut self) {
         self.ends = self.ends.max(Instant::now() + self.length);
+        self.overtime = 0;
     }
 
     /// As long as what was sent before is being written, patience has not begun. `links`: what each connection whose writer
@@ -99,6 +103,13 @@ impl Play {
             };
             patience.look(link, self.conns.len());
             let ends = by.map_or(patience.ends, |by| by.min(patience.ends));
+            // What had come by then counts, however late it is looked at; whoever floods is not heard for ever.
+            if Instant::now() >= ends {
+                patience.overtime += 1;
+                if patience.overtime > QUEUED_READS {
+                    return Ok(false);
+                }
+            }
             let until = if patience.is_sending() { ends.min(Instant::now() + BEAT) } else { ends };
             if self.hear(until).await? {
                 return Ok(true);
