@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mpchat_script::ast::Delivery;
@@ -74,14 +74,9 @@ impl Output {
     }
 }
 
-/// How far the writer of a connection is.
+/// How many bytes of a connection the kernel has taken.
 #[derive(Debug, Default)]
-struct Written {
-    /// Outputs that it has not written.
-    left: AtomicUsize,
-    /// Bytes that the kernel has taken.
-    bytes: AtomicU64,
-}
+struct Written(AtomicU64);
 
 impl Written {
     async fn all_of(&self, write: &mut OwnedWriteHalf, mut bytes: &[u8]) -> std::io::Result<()> {
@@ -90,7 +85,7 @@ impl Written {
             if taken == 0 {
                 return Err(std::io::ErrorKind::WriteZero.into());
             }
-            self.bytes.fetch_add(taken as u64, Ordering::AcqRel);
+            self.0.fetch_add(taken as u64, Ordering::AcqRel);
             bytes = bytes.get(taken..).unwrap_or_default();
         }
         Ok(())
@@ -284,12 +279,12 @@ impl Link {
 
     /// Whether all that was written so far has reached the kernel.
     pub(crate) fn is_written(&self) -> bool {
-        self.coalesced.is_empty() && (self.writer.is_finished() || self.written.left.load(Ordering::Acquire) == 0)
+        self.coalesced.is_empty() && self.given().is_none_or(|given| self.written() == given)
     }
 
     /// How many bytes have reached the kernel.
     pub(crate) fn written(&self) -> u64 {
-        self.written.bytes.load(Ordering::Acquire)
+        self.written.0.load(Ordering::Acquire)
     }
 
     /// How many bytes the writer was given; None if it has ended, so that none of what is left will be written.
@@ -300,7 +295,6 @@ impl Link {
     fn put(&mut self, output: Output) {
         if let Some(sender) = &self.output {
             self.given += output.len() as u64;
-            self.written.left.fetch_add(1, Ordering::AcqRel);
             // The writer is gone after an error of the transport; the reader then reports the end.
             let _gone = sender.send(output);
         }
@@ -358,7 +352,6 @@ async fn write_loop(
                 None => return,
             },
         };
-        let mut outputs_done = 1;
         if matches!(output, Output::Fin) {
             write.finished = true;
         }
@@ -366,7 +359,7 @@ async fn write_loop(
         let done = match output {
             Output::Write(bytes) if transport.cuts() => cuts.write(half, &bytes, &written).await,
             Output::Write(mut bytes) => {
-                (next, outputs_done) = join_waiting(&mut bytes, &mut outputs);
+                next = join_waiting(&mut bytes, &mut outputs);
                 written.all_of(half, &bytes).await
             }
             Output::Parts(parts) => write_parts(half, parts, &written).await,
@@ -375,23 +368,18 @@ async fn write_loop(
         if done.is_err() {
             return;
         }
-        written.left.fetch_sub(outputs_done, Ordering::AcqRel);
     }
 }
 
-/// Joins what waits behind `bytes` to it: one system call for a burst. Returned: what cannot be joined, and how many outputs
-/// are one now.
-fn join_waiting(bytes: &mut Vec<u8>, outputs: &mut mpsc::UnboundedReceiver<Output>) -> (Option<Output>, usize) {
-    let mut joined = 1;
+/// Joins what waits behind `bytes` to it: one system call for a burst. Returned: what cannot be joined.
+fn join_waiting(bytes: &mut Vec<u8>, outputs: &mut mpsc::UnboundedReceiver<Output>) -> Option<Output> {
     while bytes.len() < READ_CHUNK {
         match outputs.try_recv() {
             Ok(Output::Write(more)) => bytes.extend_from_slice(&more),
-            Ok(other) => return (Some(other), joined),
-            Err(_) => break,
+            other => return other.ok(),
         }
-        joined += 1;
     }
-    (None, joined)
+    None
 }
 
 /// A write half that leaves by RST when it is dropped without a FIN: the kernel then forgets what was not sent.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -61,9 +62,9 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Failure> {
     }
     let (subject, target) = subject(&args)?;
     let embedded = matches!(subject, Subject::Embedded(_) | Subject::Client(ClientSubject::Embedded(_)));
-    let kit_folder = own_kit_folder(&args)?;
-    let mut options = options(&args, Arc::clone(&ledger), embedded, known.clone())?;
-    options.kit_folder = kit_folder.as_ref().map(|folder| folder.path().to_owned()).or(options.kit_folder);
+    let own_kit = own_kit_folder(&args)?;
+    let kit_folder = own_kit.as_ref().map(TempDir::path).or(args.kit.as_deref());
+    let options = options(&args, kit_folder, Arc::clone(&ledger), embedded, known.clone())?;
     let header = header(&args, target, cases.len(), shard);
     let stale = known.stale(every.iter().map(String::as_str));
     let mut results = Results::new(&ledger, &header);
@@ -217,6 +218,7 @@ fn subject(args: &RunArgs) -> Result<(Subject, Target), Failure> {
 
 fn options(
     args: &RunArgs,
+    kit_folder: Option<&Path>,
     ledger: Arc<Ledger>,
     is_embedded: bool,
     known: KnownFailures,
@@ -250,7 +252,7 @@ fn options(
         repeat: args.repeat.unwrap_or(1),
         known,
         provider,
-        kit_folder: args.kit.clone(),
+        kit_folder: kit_folder.map(Path::to_path_buf),
         kit,
         snapshots,
         reproduce: reproduce(args),

@@ -13,6 +13,7 @@ use crate::stop::{Finding, Stop, rules};
 
 use super::Play;
 use super::blame;
+use super::patience::Patience;
 use super::world::Happening;
 
 /// How long silence is listened to where no fence is possible.
@@ -331,7 +332,7 @@ impl Play {
             .iter()
             .filter_map(|e| e.not_before.filter(|_| e.state == super::threads::State::Waiting))
             .max();
-        let mut patience = self.patience_since(before.max(timer.unwrap_or(before)), self.stage.patience);
+        let mut patience = Patience::since(before.max(timer.unwrap_or(before)), self.stage.patience);
         while self.progress == before {
             // Whoever answers a violation instead of closing will hardly close any more.
             let soon = Instant::now() + AFTER_AN_ANSWER.min(self.stage.patience);

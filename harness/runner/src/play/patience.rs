@@ -34,7 +34,8 @@ struct Sending {
 }
 
 impl Patience {
-    fn new(length: Duration, began: Instant) -> Self {
+    /// One that began at some time.
+    pub(crate) fn since(began: Instant, length: Duration) -> Self {
         Self { length, ends: began + length, sending: None, overtime: 0 }
     }
 
@@ -76,12 +77,7 @@ impl Patience {
 impl Play {
     /// The patience of the run, from now on.
     pub(crate) fn patience(&self) -> Patience {
-        self.patience_since(Instant::now(), self.stage.patience)
-    }
-
-    /// A patience of another length, or that began at another time.
-    pub(crate) fn patience_since(&self, began: Instant, length: Duration) -> Patience {
-        Patience::new(length, began)
+        Patience::since(Instant::now(), self.stage.patience)
     }
 
     /// Waits for the next input as long as the patience lasts and digests it; false if nothing came.
@@ -96,7 +92,9 @@ impl Play {
         by: Option<Instant>,
     ) -> Result<bool, Stop> {
         loop {
-            self.flush_coalesced();
+            if patience.sending.is_none() {
+                self.flush_coalesced();
+            }
             let link = |n: usize| {
                 let link = &self.conns.get(n).filter(|conn| conn.ended.is_none())?.link;
                 Some((link.given()?, link.written()))
@@ -127,7 +125,7 @@ mod tests {
 
     /// One that would be over, while connection 1 has 10 bytes to write and has written 4.
     fn worn() -> Patience {
-        let mut patience = Patience::new(Duration::from_secs(60), Instant::now() - Duration::from_secs(61));
+        let mut patience = Patience::since(Instant::now() - Duration::from_secs(61), Duration::from_secs(60));
         patience.look(links([(7, 7), (10, 4)]), 2);
         assert!(patience.is_over() && patience.is_sending());
         patience

@@ -15,6 +15,7 @@ use crate::stop::{Finding, Stop, rules};
 use crate::transport::Transport;
 
 use super::Play;
+use super::patience::Patience;
 use super::world::{Conn, Happening, Heard, Phase};
 
 /// How long leaving may take when a case has failed already.
@@ -488,7 +489,7 @@ impl Play {
             conn.link.set_reading(true);
             conn.link.finish();
         }
-        let mut patience = self.patience_since(Instant::now(), patience);
+        let mut patience = Patience::since(Instant::now(), patience);
         while self.conns.iter().any(|c| c.ended.is_none()) {
             match self.hear_within(&mut patience).await {
                 Ok(true) => {}
@@ -503,7 +504,7 @@ impl Play {
     async fn somebody_who_closes(&mut self, roster: &[String], patience: Duration) -> Option<usize> {
         let lifeline = self.lifelines.iter().find(|lifeline| roster.contains(&lifeline.user))?.name.clone();
         let number = self.open_and_request(&lifeline).await.ok()?;
-        let mut patience = self.patience_since(Instant::now(), patience);
+        let mut patience = Patience::since(Instant::now(), patience);
         while self.conns.get(number).is_some_and(|c| c.ended.is_none() && !c.logged_in) {
             if !self.hear_within(&mut patience).await.ok()? {
                 return None;
@@ -513,7 +514,7 @@ impl Play {
     }
 
     async fn answered_within(&mut self, number: usize, id: u64, patience: Duration) -> Result<(), Stop> {
-        let mut patience = self.patience_since(Instant::now(), patience);
+        let mut patience = Patience::since(Instant::now(), patience);
         while self.conns.get(number).is_some_and(|c| c.ended.is_none() && !c.books.has_answer(id)) {
             if !self.hear_within(&mut patience).await? {
                 break;

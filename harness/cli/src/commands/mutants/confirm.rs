@@ -47,20 +47,16 @@ pub(super) fn confirm(
             .filter_map(|fault| Some((*fault, new(fault, turns.get(fault)?))))
             .filter(|(_, cases)| !cases.is_empty())
             .collect();
-        let so_far = |mutant: &Mutant| match all.get(&mutant.fault) {
-            Some(before) => {
-                let mut both = before.clone();
-                both.extend(mutant.clone());
-                line(&both)
+        let so_far = |mutant: &Mutant| match all.get(&mutant.fault).cloned() {
+            Some(mut before) => {
+                before.extend(mutant.clone());
+                before
             }
-            None => line(mutant),
+            None => mutant.clone(),
         };
-        for mutant in bench.play(&round, way, so_far)? {
-            match all.get_mut(&mutant.fault) {
-                Some(before) => before.extend(mutant),
-                None => drop(all.insert(mutant.fault, mutant)),
-            }
-        }
+        let mutants = bench.play(&round, way, |mutant| line(&so_far(mutant)))?;
+        let mutants: Vec<Mutant> = mutants.iter().map(so_far).collect();
+        all.extend(mutants.into_iter().map(|mutant| (mutant.fault, mutant)));
         for (fault, cases) in turns {
             played.entry(fault).or_default().extend(cases);
         }

@@ -34,7 +34,8 @@ impl Host {
         let Some(session) = self.sessions.get(name).cloned() else { return Ok(()) };
         let invited = self.unfold(&session.invited);
         let sid = self.sid(name);
-        if session.creator == self.role {
+        let is_creator = session.creator == self.role;
+        if is_creator {
             let uids: Vec<String> = invited.iter().filter_map(|n| self.uid_of(n)).map(|uid| uid.to_string()).collect();
             let wanted: String = uids.iter().map(|uid| format!("{uid}\n")).collect();
             self.command(json!({"do": "init", "invite": uids}));
@@ -43,9 +44,6 @@ impl Host {
                 let got = self.describe(&heard);
                 return Err(self.breach(&["INIT-01"], "an init_req of all that were to be invited", got));
             }
-            self.begins(name, &invited);
-            self.owe_init(sid, true);
-            self.say(Kind::InitRes, sid, mpchat_proto::ids::Uid::SERVER, b"OK");
         } else if invited.contains(&self.role) {
             let creator = self.uid_of(&session.creator).unwrap_or(mpchat_proto::ids::Uid::SERVER);
             self.owe_invited(sid, creator);
@@ -61,18 +59,17 @@ impl Host {
                 conn.answered.push(sid);
             }
         }
-        self.await_owed().await?;
-        self.begins(name, &invited);
-        Ok(())
-    }
-
-    /// From now on the session is live: whoever asks is told so.
-    fn begins(&mut self, name: &str, invited: &[String]) {
+        // From now on it is live: a creator that asks when it hears so is told so.
         if let Some(session) = self.sessions.get_mut(name) {
             session.accepted = invited.iter().cloned().collect();
-            session.invited = invited.to_vec();
+            session.invited = invited;
             session.live = true;
         }
+        if is_creator {
+            self.owe_init(sid, true);
+            self.say(Kind::InitRes, sid, mpchat_proto::ids::Uid::SERVER, b"OK");
+        }
+        self.await_owed().await
     }
 
     /// Waits for a frame that carries out a command of the setting up.
