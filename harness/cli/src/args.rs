@@ -113,6 +113,10 @@ pub(crate) struct MutantsArgs {
     /// some faults that it caught, new ones in full. What does not hold any more is played in full.
     #[arg(long, conflicts_with = "report")]
     pub(crate) confirm: bool,
+    /// Play every case against every fault, also those to which it makes no difference: those in which a peer with the fault,
+    /// told what a right one was told, does the same.
+    #[arg(long, conflicts_with = "confirm")]
+    pub(crate) every_case: bool,
     /// How many faults are tried side by side.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,

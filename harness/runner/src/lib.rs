@@ -20,6 +20,8 @@
 //! | [`folder`] | temporary folders |
 //! | [`looks`] | when a silent target is looked at again |
 //! | [`snapshot`] | transcripts that were accepted |
+//! | `mutants` | with the feature `faults`: the cases against peers that break one rule each |
+//! | `tapes` | with the feature `faults`: what each case told its target |
 //!
 //! The runner judges by scenarios, books and rules; it never asks the reference server what is right.
 
@@ -47,6 +49,8 @@ pub mod snapshot;
 mod stalls;
 mod stop;
 pub mod subject;
+#[cfg(feature = "faults")]
+mod tapes;
 mod timing;
 mod transport;
 mod variants;

@@ -1,5 +1,7 @@
 //! The kill matrix: the suite against servers, or clients, that break one rule each.
 
+mod rehearsal;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use crate::client::{ClientSubject, Embedding as ClientEmbedding};
 use crate::plan::PlannedCase;
 use crate::run::{RunOptions, Unreachable, run};
 use crate::subject::{Embedding, Subject};
+
+pub use rehearsal::{Rehearsal, rehearse};
 
 /// A fault or a habit of either peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,8 +81,11 @@ impl Quirk {
     /// The peer that has it, in this process.
     fn subject(self) -> Subject {
         match self {
-            Self::Server(quirk) => Subject::Embedded(Embedding { quirk: Some(quirk) }),
-            Self::Client(quirk) => Subject::Client(ClientSubject::Embedded(ClientEmbedding { quirk: Some(quirk) })),
+            Self::Server(quirk) => Subject::Embedded(Embedding { quirk: Some(quirk), ..Embedding::default() }),
+            Self::Client(quirk) => {
+                let embedding = ClientEmbedding { quirk: Some(quirk), ..ClientEmbedding::default() };
+                Subject::Client(ClientSubject::Embedded(embedding))
+            }
         }
     }
 }
@@ -194,19 +201,7 @@ fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
 async fn one(fault: Quirk, cases: &[Arc<PlannedCase>], options: RunOptions) -> Result<Mutant, Unreachable> {
     let began = Instant::now();
     let order: HashMap<&str, usize> = cases.iter().enumerate().map(|(n, case)| (case.id.as_str(), n)).collect();
-    let (events, mut heard) = mpsc::unbounded_channel();
-    let subject = fault.subject();
-    let collect = async {
-        let mut results: Vec<CaseResult> = Vec::new();
-        while let Some(event) = heard.recv().await {
-            if let Event::CaseFinished(result) = event {
-                results.push(*result);
-            }
-        }
-        results
-    };
-    let (ran, mut results) = tokio::join!(run(subject, cases.iter().cloned(), options, events), collect);
-    ran?;
+    let mut results = results(fault.subject(), cases, options).await?;
     results.sort_by_key(|result| order.get(result.id.as_str()).copied());
     let of = |verdict| results.iter().filter(move |result| result.verdict == verdict);
     Ok(Mutant {
@@ -219,6 +214,26 @@ async fn one(fault: Quirk, cases: &[Arc<PlannedCase>], options: RunOptions) -> R
         skipped: of(Verdict::Skipped).count(),
         took: began.elapsed(),
     })
+}
+
+/// What the cases come to, in the order in which they end.
+async fn results(
+    subject: Subject,
+    cases: &[Arc<PlannedCase>],
+    options: RunOptions,
+) -> Result<Vec<CaseResult>, Unreachable> {
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let collect = async {
+        let mut results: Vec<CaseResult> = Vec::new();
+        while let Some(event) = heard.recv().await {
+            if let Event::CaseFinished(result) = event {
+                results.push(*result);
+            }
+        }
+        results
+    };
+    let (ran, results) = tokio::join!(run(subject, cases.iter().cloned(), options, events), collect);
+    ran.map(|()| results)
 }
 
 fn caught(result: &CaseResult) -> Caught {

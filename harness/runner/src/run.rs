@@ -187,12 +187,6 @@ struct Turn {
     patient: bool,
 }
 
-impl Turn {
-    fn has_own_instance(&self) -> bool {
-        self.apart || self.case.has_own_instance()
-    }
-}
-
 /// A case that has to be run again, alone.
 type Unsettled = (Arc<Turn>, Vec<Variant>);
 
@@ -265,8 +259,12 @@ impl Run {
         again
     }
 
+    fn has_own_instance(&self, turn: &Turn) -> bool {
+        turn.apart || turn.case.has_own_instance() || self.instances.is_one_a_case()
+    }
+
     async fn instance(&self, turn: &Turn) -> Result<Instance, String> {
-        let only_for = turn.has_own_instance().then(|| instance_of(turn));
+        let only_for = self.has_own_instance(turn).then(|| instance_of(turn));
         self.instances.get(Wanted { timers: &turn.case.timers, patient: turn.patient, only_for }).await
     }
 
@@ -329,7 +327,7 @@ impl Run {
                     notes.push(death.clone());
                     deaths.insert((instance.number(), n), death);
                 }
-                if turn.has_own_instance() {
+                if self.has_own_instance(turn) {
                     let notices = self.instances.stop_own(instance_of(turn)).await;
                     notices.into_iter().for_each(|notice| self.tell(Event::Notice(notice)));
                 }
@@ -366,7 +364,7 @@ impl Run {
             return (Played::nothing(Stop::Skip(few)), Vec::new());
         };
         let users = turn.case.users.iter().cloned().zip(lent.users.iter().cloned()).collect();
-        client.play(&turn.case, transport, users, self.limit(turn)).await
+        client.play((turn.number, &turn.case), transport, users, self.limit(turn)).await
     }
 
     /// Plays a case in a task of its own: a panic of the suite ends just that, and proves nothing.

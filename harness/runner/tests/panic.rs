@@ -1,15 +1,13 @@
 //! A panic of the suite itself in a case: no verdict about the target, and none in its favour.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+mod support;
 
-use mpchat_model::{CaseResult, Event, Ledger, Level, Verdict};
-use mpchat_peer::kit::{Kit, KitFiles};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mpchat_model::{CaseResult, Event, Verdict};
 use mpchat_proto::crypto::{Aead, KeyError, PrivateKey, Provider, default_provider};
-use mpchat_runner::{Embedding, RunOptions, Subject, Timers, Transport, plan, run};
+use mpchat_runner::{Embedding, Subject, plan, run};
 
 const CASE: &str = "---
 title: A question
@@ -51,27 +49,8 @@ impl Provider for Panicking {
 
 /// The results of the one case. `panics`: with primitives that panic as soon as the run takes the case.
 async fn results(panics: bool) -> Vec<CaseResult> {
-    let ledger = Arc::new(Ledger::embedded().unwrap());
-    let kit = KitFiles::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../kit")).unwrap();
-    let scenario = mpchat_script::parse("stat/question.mmd", "stat/question", CASE).unwrap();
-    let case = plan(&[Arc::new(scenario)], &ledger).remove(0);
-    let options = RunOptions {
-        jobs: 1,
-        patience: Duration::from_secs(5),
-        transports: vec![Transport::Plain],
-        timers: Timers::default(),
-        fail_fast: false,
-        level: Level::Must,
-        again: true,
-        repeat: 1,
-        known: mpchat_model::KnownFailures::default(),
-        provider: &PANICKING,
-        kit: Arc::new(Kit::load(kit, default_provider()).unwrap()),
-        kit_folder: None,
-        snapshots: None,
-        reproduce: String::new(),
-        ledger,
-    };
+    let options = support::options(&PANICKING);
+    let case = plan(&[support::scenario("stat/question", CASE)], &options.ledger).remove(0);
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     let cases = std::iter::once_with(|| {
         PANICKING.0.store(panics, Ordering::SeqCst);

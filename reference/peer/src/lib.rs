@@ -14,4 +14,6 @@ pub mod kit;
 pub mod server;
 pub mod store;
 
+#[cfg(feature = "faults")]
+mod tape;
 mod tcp;

@@ -54,12 +54,13 @@ impl Bench {
     /// Plays a case in a task of its own: a panic of the suite ends just that, and proves nothing.
     pub(crate) async fn play(
         &self,
-        case: &Arc<PlannedCase>,
+        (number, case): (usize, &Arc<PlannedCase>),
         transport: Transport,
         users: BTreeMap<String, Arc<Identity>>,
         limit: Duration,
     ) -> (Played, Vec<String>) {
         let mut stage = Stage { transport, ..self.stage.clone() };
+        stage.subject = stage.subject.only_for(number);
         // The embedded client's timer is made short where a case waits for it.
         if case.timers.contains(&Timer::Login) && matches!(stage.subject, ClientSubject::Embedded(_)) {
             stage.timers = stage.timers.with(Timer::Login, QUICK);

@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::subject::process::{Group, keep_end, said};
+#[cfg(feature = "faults")]
+use crate::tapes::Tapes;
 
 /// The longest line that a client may say: a text that fits a frame has at most 32 KiB, each byte at most six characters.
 const MAX_LINE: usize = 256 << 10;
@@ -37,19 +39,46 @@ pub enum ClientSubject {
 }
 
 /// How the embedded client differs from a plain one: not at all, or by breaking a rule.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Embedding {
     /// The rule that it breaks, or the habit that it has.
     #[cfg(feature = "faults")]
     pub quirk: Option<mpchat_proto::client::Quirk>,
+    /// All that the client of each case is told is noted here.
+    #[cfg(feature = "faults")]
+    pub tapes: Option<Tapes<mpchat_peer::client::Tape>>,
+    /// The one of this client.
+    #[cfg(feature = "faults")]
+    pub(crate) tape: Option<mpchat_peer::client::Tape>,
+}
+
+impl ClientSubject {
+    /// For the case of this number.
+    pub(crate) fn only_for(self, case: usize) -> Self {
+        match self {
+            Self::Embedded(embedding) => Self::Embedded(embedding.only_for(case)),
+            Self::Command(_) => self,
+        }
+    }
 }
 
 impl Embedding {
-    fn options(self, kit: &Arc<Kit>) -> DriverOptions {
+    #[cfg(feature = "faults")]
+    fn only_for(self, case: usize) -> Self {
+        let tape = self.tapes.as_ref().map(|tapes| tapes.of(case));
+        Self { tape, ..self }
+    }
+
+    #[cfg(not(feature = "faults"))]
+    fn only_for(self, _case: usize) -> Self {
+        self
+    }
+
+    fn options(&self, kit: &Arc<Kit>) -> DriverOptions {
         let kits: Arc<dyn KitSource> = Arc::<Kit>::clone(kit);
         let options = DriverOptions::new(kits);
         #[cfg(feature = "faults")]
-        let options = DriverOptions { quirk: self.quirk, ..options };
+        let options = DriverOptions { quirk: self.quirk, tape: self.tape.clone(), ..options };
         options
     }
 }
@@ -92,7 +121,7 @@ impl Driver {
     pub(crate) fn start(subject: &ClientSubject, kit: &Arc<Kit>, login_timeout: Duration) -> Result<Self, String> {
         match subject {
             ClientSubject::Command(command) => Self::process(command),
-            ClientSubject::Embedded(embedding) => Ok(Self::embedded(*embedding, kit, login_timeout)),
+            ClientSubject::Embedded(embedding) => Ok(Self::embedded(embedding, kit, login_timeout)),
         }
     }
 
@@ -120,7 +149,7 @@ impl Driver {
         Ok(Self { input: Some(input), said, body: Body::Process(Box::new(process)) })
     }
 
-    fn embedded(embedding: Embedding, kit: &Arc<Kit>, login_timeout: Duration) -> Self {
+    fn embedded(embedding: &Embedding, kit: &Arc<Kit>, login_timeout: Duration) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (read, write) = tokio::io::split(ours);
         let mut options = embedding.options(kit);

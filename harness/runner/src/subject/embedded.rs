@@ -7,24 +7,55 @@ use mpchat_peer::kit::Kit;
 use mpchat_peer::server::{ServerHandle, ServerOptions, bind};
 use mpchat_proto::server::MemoryStore;
 
+#[cfg(feature = "faults")]
+use crate::tapes::Tapes;
 use crate::timing::Timers;
 
 /// How the embedded server differs from a plain one: not at all, or by breaking a rule.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Embedding {
     /// The rule that it breaks, or the habit that it has.
     #[cfg(feature = "faults")]
     pub quirk: Option<mpchat_proto::server::Quirk>,
+    /// Every case has a server for itself, and all that it is told is noted here.
+    #[cfg(feature = "faults")]
+    pub tapes: Option<Tapes<mpchat_peer::server::Tape>>,
+    /// The one of this server.
+    #[cfg(feature = "faults")]
+    pub(crate) tape: Option<mpchat_peer::server::Tape>,
 }
 
 impl Embedding {
     #[cfg(feature = "faults")]
-    fn apply(self, options: &mut ServerOptions) {
-        options.quirk = self.quirk;
+    pub(crate) fn wants_a_server_a_case(&self) -> bool {
+        self.tapes.is_some()
     }
 
     #[cfg(not(feature = "faults"))]
-    fn apply(self, _options: &mut ServerOptions) {}
+    pub(crate) fn wants_a_server_a_case(&self) -> bool {
+        false
+    }
+
+    /// For the case of this number alone.
+    #[cfg(feature = "faults")]
+    pub(crate) fn only_for(self, case: usize) -> Self {
+        let tape = self.tapes.as_ref().map(|tapes| tapes.of(case));
+        Self { tape, ..self }
+    }
+
+    #[cfg(not(feature = "faults"))]
+    pub(crate) fn only_for(self, _case: usize) -> Self {
+        self
+    }
+
+    #[cfg(feature = "faults")]
+    fn apply(&self, options: &mut ServerOptions) {
+        options.quirk = self.quirk;
+        options.tape.clone_from(&self.tape);
+    }
+
+    #[cfg(not(feature = "faults"))]
+    fn apply(&self, _options: &mut ServerOptions) {}
 }
 
 /// A running server, and what outlives its restart.
@@ -39,9 +70,8 @@ pub(crate) struct Embedded {
 
 impl Embedded {
     pub(crate) async fn start(kit: &Arc<Kit>, timers: Timers, embedding: Embedding) -> Result<Self, String> {
-        let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let mut server =
-            Self { kit: Arc::clone(kit), timers, embedding, store: MemoryStore::new(), address, handle: None };
+        let (kit, store, address) = (Arc::clone(kit), MemoryStore::new(), (Ipv4Addr::LOCALHOST, 0).into());
+        let mut server = Self { kit, timers, embedding, store, address, handle: None };
         server.launch().await?;
         Ok(server)
     }

@@ -170,6 +170,11 @@ impl Instances {
         *self.slowness.lock().await = login;
     }
 
+    /// Whether each case has an instance to itself.
+    pub(crate) fn is_one_a_case(&self) -> bool {
+        matches!(&self.subject, Subject::Embedded(embedding) if embedding.wants_a_server_a_case())
+    }
+
     /// The length of a timer that a case waits for.
     async fn quick(&self, usual: Duration, patient: bool) -> Duration {
         let wanted = (*self.slowness.lock().await * LOGINS_IN_A_TIMER).min(SLOWEST);
@@ -226,7 +231,11 @@ impl Instances {
             Subject::Embedded(embedding) => {
                 let length = self.quick(QUICK_EMBEDDED, patient).await;
                 let timers = quick.map_or(Timers::default(), |t| Timers::default().with(t, length));
-                let server = embedded::Embedded::start(&self.kit, timers, *embedding).await?;
+                let embedding = match purpose.only_for {
+                    Some((case, _round)) => embedding.clone().only_for(case),
+                    None => embedding.clone(),
+                };
+                let server = embedded::Embedded::start(&self.kit, timers, embedding).await?;
                 let address = server.address();
                 (Control::Embedded(server), address, timers)
             }

@@ -10,6 +10,8 @@
 
 mod shell;
 mod style;
+#[cfg(feature = "faults")]
+mod tape;
 
 use std::sync::Arc;
 
@@ -19,6 +21,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::kit::ClientKit;
+
+#[cfg(feature = "faults")]
+pub use tape::Tape;
+
+/// What the shell drives.
+#[cfg(feature = "faults")]
+type Machine = tape::Recorded;
+#[cfg(not(feature = "faults"))]
+type Machine = mpchat_proto::client::Client;
 
 /// Commands and events that may wait between the user and the task.
 const QUEUE: usize = 64;
@@ -33,6 +44,9 @@ pub struct ClientOptions {
     /// How it differs: the rule that it breaks, or the legal habit that it has, so that a suite can be shown to tell them apart.
     #[cfg(feature = "faults")]
     pub quirk: Option<mpchat_proto::client::Quirk>,
+    /// Where all that it is told is noted.
+    #[cfg(feature = "faults")]
+    pub tape: Option<Tape>,
 }
 
 /// A client that runs as a task. When it is dropped, the client leaves.
@@ -93,6 +107,8 @@ impl Default for ClientOptions {
             provider: default_provider(),
             #[cfg(feature = "faults")]
             quirk: None,
+            #[cfg(feature = "faults")]
+            tape: None,
         }
     }
 }

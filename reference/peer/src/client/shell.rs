@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::ClientOptions;
 use super::style::Style;
+use super::{ClientOptions, Machine};
 use crate::tcp;
 
 /// While more bytes than this wait to be sent, nothing is read: what is read may have to be answered.
@@ -61,7 +61,7 @@ pub(super) async fn run(options: ClientOptions, mut commands: mpsc::Receiver<Com
 }
 
 struct Shell {
-    client: Client,
+    client: Machine,
     start: Instant,
     link: Link,
     /// Not yet taken by the user.
@@ -268,15 +268,28 @@ fn style(_options: &ClientOptions) -> Style {
     Style::default()
 }
 
-fn machine(options: &ClientOptions) -> Client {
-    let rng = Box::new(rand::make_rng::<StdRng>());
-    #[allow(unused_mut, reason = "only a faulty one is changed")]
-    let mut machine = Client::new(options.config.clone(), options.provider, rng);
-    #[cfg(feature = "faults")]
+fn plain(options: &ClientOptions) -> Client {
+    Client::new(options.config.clone(), options.provider, Box::new(rand::make_rng::<StdRng>()))
+}
+
+#[cfg(not(feature = "faults"))]
+fn machine(options: &ClientOptions) -> Machine {
+    plain(options)
+}
+
+#[cfg(feature = "faults")]
+fn machine(options: &ClientOptions) -> Machine {
+    let (mut machine, reel) = match &options.tape {
+        Some(tape) => {
+            let (machine, reel) = tape.start(options);
+            (machine, Some(reel))
+        }
+        None => (plain(options), None),
+    };
     if let Some(quirk) = options.quirk {
         machine.take_on(quirk);
     }
-    machine
+    Machine { machine, reel }
 }
 
 async fn sleep_until(due: Option<Instant>) {

@@ -41,6 +41,9 @@ pub struct DriverOptions {
     /// How it differs: the rule that it breaks, or the legal habit that it has, so that a suite can be shown to tell them apart.
     #[cfg(feature = "faults")]
     pub quirk: Option<mpchat_proto::client::Quirk>,
+    /// Where all that it is told is noted.
+    #[cfg(feature = "faults")]
+    pub tape: Option<client::Tape>,
 }
 
 impl DriverOptions {
@@ -53,6 +56,8 @@ impl DriverOptions {
             provider: default_provider(),
             #[cfg(feature = "faults")]
             quirk: None,
+            #[cfg(feature = "faults")]
+            tape: None,
         }
     }
 }
@@ -77,6 +82,8 @@ impl From<DriverOptions> for ClientOptions {
             provider: options.provider,
             #[cfg(feature = "faults")]
             quirk: options.quirk,
+            #[cfg(feature = "faults")]
+            tape: options.tape,
         }
     }
 }

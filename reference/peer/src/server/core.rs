@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mpchat_proto::server::{Action, ConnectionId, Ending, Event, Server};
+use mpchat_proto::server::{Action, ConnectionId, Ending, Event};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-use super::connection;
 use super::style::Style;
+use super::{Machine, connection};
 use crate::tcp::{DRAIN_TIME, FLUSH_TIME};
 
 /// Inputs that may wait for the core, of all connections together; a connection has at most three of them.
@@ -32,7 +32,7 @@ pub(super) enum Input {
 }
 
 struct Core {
-    machine: Server,
+    machine: Machine,
     start: Instant,
     /// Connections that the machine knows.
     links: HashMap<ConnectionId, Link>,
@@ -49,7 +49,7 @@ struct Link {
 }
 
 /// Runs until `stopped`, then until all connections have ended.
-pub(super) async fn run(machine: Server, listener: TcpListener, mut stopped: watch::Receiver<()>, style: Style) {
+pub(super) async fn run(machine: Machine, listener: TcpListener, mut stopped: watch::Receiver<()>, style: Style) {
     let (inputs, mut taken) = mpsc::channel(INPUTS);
     let mut core = Core { machine, start: Instant::now(), links: HashMap::new(), tasks: JoinSet::new(), inputs, style };
     core.tasks.spawn(connection::accept(listener, core.inputs.clone(), stopped.clone()));

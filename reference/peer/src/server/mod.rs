@@ -18,6 +18,8 @@
 mod connection;
 mod core;
 mod style;
+#[cfg(feature = "faults")]
+mod tape;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +33,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::kit::ServerKit;
+
+#[cfg(feature = "faults")]
+pub use tape::Tape;
+
+/// What the core drives.
+#[cfg(feature = "faults")]
+type Machine = tape::Recorded;
+#[cfg(not(feature = "faults"))]
+type Machine = Server;
 
 /// The port that a server listens on unless it is configured otherwise (MTP-01).
 pub const DEFAULT_PORT: u16 = 5150;
@@ -48,6 +59,9 @@ pub struct ServerOptions {
     /// How it differs: the rule that it breaks, or the legal habit that it has, so that a suite can be shown to tell them apart.
     #[cfg(feature = "faults")]
     pub quirk: Option<mpchat_proto::server::Quirk>,
+    /// Where all that it is told is noted.
+    #[cfg(feature = "faults")]
+    pub tape: Option<Tape>,
 }
 
 impl ServerOptions {
@@ -62,6 +76,8 @@ impl ServerOptions {
             provider: default_provider(),
             #[cfg(feature = "faults")]
             quirk: None,
+            #[cfg(feature = "faults")]
+            tape: None,
         }
     }
 }
@@ -109,16 +125,31 @@ fn style(_options: &ServerOptions) -> style::Style {
     style::Style::default()
 }
 
-fn machine(options: ServerOptions) -> Result<Server, StoreError> {
-    let ServerOptions { kit, config, store, provider, .. } = options;
-    let rng = Box::new(rand::make_rng::<StdRng>());
-    #[allow(unused_mut, reason = "only a faulty one is changed")]
-    let mut machine = Server::new(config, provider, kit.key, kit.directory, rng, store)?;
-    #[cfg(feature = "faults")]
-    if let Some(quirk) = options.quirk {
+fn plain(
+    kit: ServerKit,
+    config: Config,
+    provider: &'static dyn Provider,
+    store: Box<dyn Store + Send>,
+) -> Result<Server, StoreError> {
+    Server::new(config, provider, kit.key, kit.directory, Box::new(rand::make_rng::<StdRng>()), store)
+}
+
+#[cfg(not(feature = "faults"))]
+fn machine(options: ServerOptions) -> Result<Machine, StoreError> {
+    plain(options.kit, options.config, options.provider, options.store)
+}
+
+#[cfg(feature = "faults")]
+fn machine(options: ServerOptions) -> Result<Machine, StoreError> {
+    let ServerOptions { kit, config, store, provider, quirk, tape } = options;
+    let (mut machine, reel) = match tape {
+        Some(tape) => tape.start(kit, config, provider, store).map(|(machine, reel)| (machine, Some(reel)))?,
+        None => (plain(kit, config, provider, store)?, None),
+    };
+    if let Some(quirk) = quirk {
         machine.take_on(quirk)?;
     }
-    Ok(machine)
+    Ok(Machine { machine, reel })
 }
 
 /// Binds `address` and starts a server there. For one that is embedded: `127.0.0.1:0`, then [`ServerHandle::address`].

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mpchat_model::{KnownFailures, Ledger, Level};
 use mpchat_peer::kit::Kit;
 use mpchat_proto::crypto::{default_provider, shortcut};
-use mpchat_runner::mutants::{Mutant, Quirk, meets, mutants};
+use mpchat_runner::mutants::{Mutant, Quirk, Rehearsal, meets, mutants, rehearse};
 use mpchat_runner::{PlannedCase, RunOptions, Timers, Transport, plan, plan_for_clients};
 
 use super::super::print;
@@ -58,7 +58,25 @@ impl Bench {
         way: &Way,
         line: impl Fn(&Mutant) -> String,
     ) -> Result<Vec<Mutant>, Failure> {
-        let options = || RunOptions {
+        let mut unheard = Ok(());
+        let tell = |mutant: &Mutant| {
+            if unheard.is_ok() {
+                unheard = print(&line(mutant));
+            }
+        };
+        let played = mutants(quirks, || self.options(way), way.peers, tell);
+        let played = played.map_err(|error| Failure::unreachable(error.to_string()))?;
+        unheard.map(|()| played)
+    }
+
+    /// Which faults make a difference to which cases.
+    pub(super) fn rehearse(&self, faults: &[Quirk], way: &Way) -> Result<Rehearsal, Failure> {
+        let rehearsal = rehearse(&self.cases, faults, self.options(way));
+        rehearsal.map_err(|error| Failure::unreachable(error.to_string()))
+    }
+
+    fn options(&self, way: &Way) -> RunOptions {
+        RunOptions {
             jobs: way.jobs,
             patience: way.patience,
             transports: vec![Transport::Plain],
@@ -74,16 +92,7 @@ impl Bench {
             snapshots: None,
             reproduce: String::new(),
             ledger: Arc::clone(&self.ledger),
-        };
-        let mut unheard = Ok(());
-        let tell = |mutant: &Mutant| {
-            if unheard.is_ok() {
-                unheard = print(&line(mutant));
-            }
-        };
-        let played = mutants(quirks, options, way.peers, tell);
-        let played = played.map_err(|error| Failure::unreachable(error.to_string()))?;
-        unheard.map(|()| played)
+        }
     }
 }
 

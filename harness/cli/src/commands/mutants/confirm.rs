@@ -4,14 +4,15 @@
 //! fault is caught and named, every case catches something. Each of these is shown again here, by the plays that showed it
 //! before; only what they do not show any more is played in full.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use mpchat_model::MatrixRow;
 use mpchat_runner::PlannedCase;
-use mpchat_runner::mutants::{Mutant, Quirk, meets};
+use mpchat_runner::mutants::{Mutant, Quirk};
 
 use super::bench::{Bench, Way};
+use super::rounds::{Plan, SoFar, Turns, in_rounds, is_named};
 use crate::dictionary;
 use crate::failure::Failure;
 
@@ -21,9 +22,6 @@ const NAMED: usize = 4;
 /// How many of the faults that a case catches are tried with it: those that the fewest cases catch.
 const FAULTS: usize = 2;
 
-/// What is played against a fault, by the place of the case in the plan.
-type Turns = BTreeMap<Quirk, BTreeSet<usize>>;
-
 /// Plays what the committed matrix says, and in full what does not hold any more.
 pub(super) fn confirm(
     bench: &Bench,
@@ -32,36 +30,8 @@ pub(super) fn confirm(
     line: impl Fn(&Mutant) -> String,
 ) -> Result<Vec<Mutant>, Failure> {
     let known = Known::of(bench, faults);
-    let mut all: BTreeMap<Quirk, Mutant> = BTreeMap::new();
-    let mut played = Turns::new();
-    for plan in [Known::shortest, Known::longer, Known::whole] {
-        let turns = plan(&known, &all);
-        let new = |fault: &Quirk, cases: &BTreeSet<usize>| -> Vec<Arc<PlannedCase>> {
-            let before = played.get(fault);
-            let new = cases.iter().filter(|case| before.is_none_or(|before| !before.contains(case)));
-            new.filter_map(|case| bench.cases.get(*case)).filter(|case| meets(case, *fault)).cloned().collect()
-        };
-        // In the order of `faults`: the slowest first.
-        let round: Vec<_> = faults
-            .iter()
-            .filter_map(|fault| Some((*fault, new(fault, turns.get(fault)?))))
-            .filter(|(_, cases)| !cases.is_empty())
-            .collect();
-        let so_far = |mutant: &Mutant| match all.get(&mutant.fault).cloned() {
-            Some(mut before) => {
-                before.extend(mutant.clone());
-                before
-            }
-            None => mutant.clone(),
-        };
-        let mutants = bench.play(&round, way, |mutant| line(&so_far(mutant)))?;
-        let mutants: Vec<Mutant> = mutants.iter().map(so_far).collect();
-        all.extend(mutants.into_iter().map(|mutant| (mutant.fault, mutant)));
-        for (fault, cases) in turns {
-            played.entry(fault).or_default().extend(cases);
-        }
-    }
-    Ok(all.into_values().collect())
+    let plans: [Plan<'_>; 3] = [&|_| known.shortest(), &|all| known.longer(all), &|all| known.whole(all)];
+    in_rounds(bench, faults, way, line, &plans)
 }
 
 /// The cases that catch a fault.
@@ -106,7 +76,7 @@ impl<'b> Known<'b> {
     }
 
     /// Some cases for each fault, some faults for each case.
-    fn shortest(&self, _: &BTreeMap<Quirk, Mutant>) -> Turns {
+    fn shortest(&self) -> Turns {
         let mut turns = Turns::new();
         for (fault, catches) in &self.catches {
             let chosen = turns.entry(*fault).or_default();
@@ -124,7 +94,7 @@ impl<'b> Known<'b> {
     }
 
     /// Every case that named a fault which nobody names now; every fault that a case caught which catches none now.
-    fn longer(&self, all: &BTreeMap<Quirk, Mutant>) -> Turns {
+    fn longer(&self, all: &SoFar) -> Turns {
         let mut turns = Turns::new();
         for (fault, catches) in self.catches.iter().filter(|(fault, _)| !is_named(all, *fault)) {
             turns.entry(*fault).or_default().extend(catches.iter().flat_map(Catches::all));
@@ -138,7 +108,7 @@ impl<'b> Known<'b> {
     }
 
     /// Everything, for what nothing that was known shows.
-    fn whole(&self, all: &BTreeMap<Quirk, Mutant>) -> Turns {
+    fn whole(&self, all: &SoFar) -> Turns {
         let uncaught = self.uncaught(all);
         let each = |(fault, _): &(Quirk, _)| {
             let cases = if is_named(all, *fault) { uncaught.clone() } else { (0..self.cases.len()).collect() };
@@ -159,16 +129,12 @@ impl<'b> Known<'b> {
     }
 
     /// Cases that the matrix says catch something, or does not know, and that have caught nothing now.
-    fn uncaught(&self, all: &BTreeMap<Quirk, Mutant>) -> BTreeSet<usize> {
+    fn uncaught(&self, all: &SoFar) -> BTreeSet<usize> {
         let caught: BTreeSet<&str> =
             all.values().flat_map(|mutant| &mutant.caught).map(|caught| caught.case.as_str()).collect();
         let uncaught = self.cases.iter().enumerate().filter(|(_, case)| !caught.contains(case.id.as_str()));
         uncaught.map(|(n, _)| n).filter(|n| self.new.contains(n) || !self.caught_by(*n).is_empty()).collect()
     }
-}
-
-fn is_named(all: &BTreeMap<Quirk, Mutant>, fault: Quirk) -> bool {
-    all.get(&fault).is_some_and(|mutant| mutant.named().next().is_some())
 }
 
 /// So many of them, from the first to the last.

@@ -5,6 +5,8 @@ mod conditions;
 mod confirm;
 pub(crate) mod habits;
 mod matrix;
+mod rounds;
+mod whole;
 
 use std::time::{Duration, Instant};
 
@@ -50,6 +52,8 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
     let show = |mutant: &Mutant| line(mutant, args.verbose);
     let all = if args.confirm {
         confirm::confirm(&bench, &faults, &way, show)?
+    } else if !args.every_case {
+        whole::rehearsed(&bench, &faults, &way, show)?
     } else {
         let turns: Vec<_> = faults.iter().map(|fault| (*fault, bench.meeting(*fault))).collect();
         bench.play(&turns, &way, show)?

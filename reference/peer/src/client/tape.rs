@@ -1,0 +1,200 @@
+//! A client on tape.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mpchat_proto::client::{Client, Command, Event, Quirk};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use super::ClientOptions;
+use crate::tape::{Reel, Told};
+
+/// What clients were told: a reel for each. Clones share it.
+#[derive(Clone, Default)]
+pub struct Tape(Arc<Mutex<Vec<Start>>>);
+
+/// One client.
+struct Start {
+    options: ClientOptions,
+    seed: [u8; 32],
+    reel: Reel<Client>,
+}
+
+/// What a client is told.
+pub(crate) enum What {
+    Command(Command),
+    Connected,
+    Bytes(Vec<u8>),
+    End,
+    Failure(String),
+    Closed,
+    Time,
+    UserIsGone,
+}
+
+/// What comes of it.
+#[derive(PartialEq)]
+pub(crate) struct Came {
+    /// Frames, if there was a connection for them.
+    frames: Option<Vec<Vec<u8>>>,
+    events: Vec<Event>,
+    /// A connection, the end of one, or nothing.
+    wants: (bool, bool),
+    due: Option<Duration>,
+}
+
+impl Tape {
+    /// Whether a client with this fault would have done anything else than the one on the tape.
+    #[must_use]
+    pub fn differs(&self, quirk: Quirk) -> bool {
+        let starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        starts.iter().any(|start| {
+            let mut client = start.client();
+            client.take_on(quirk);
+            start.reel.differs(client)
+        })
+    }
+
+    /// A client whose start is on the tape, and what it is to be noted on.
+    pub(super) fn start(&self, options: &ClientOptions) -> (Client, Reel<Client>) {
+        let start = Start { options: options.clone(), seed: rand::random(), reel: Reel::default() };
+        let started = (start.client(), start.reel.clone());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(start);
+        started
+    }
+}
+
+impl std::fmt::Debug for Tape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tape").finish_non_exhaustive()
+    }
+}
+
+impl Start {
+    fn client(&self) -> Client {
+        let rng = Box::new(StdRng::from_seed(self.seed));
+        Client::new(self.options.config.clone(), self.options.provider, rng)
+    }
+}
+
+impl Came {
+    fn of(client: &Client) -> Self {
+        let wants = (client.wants_connection().is_some(), client.wants_close());
+        Self { frames: None, events: Vec::new(), wants, due: client.poll_timeout() }
+    }
+}
+
+impl Told for Client {
+    type What = What;
+    type Came = Came;
+
+    fn tell(&mut self, now: Duration, what: &What) {
+        match what {
+            What::Command(command) => self.command(now, command.clone()),
+            What::Connected => self.handle_connected(now),
+            What::Bytes(bytes) => self.handle_bytes(now, bytes),
+            What::End => self.handle_end(now),
+            What::Failure(error) => self.handle_failure(now, error),
+            What::Closed => self.handle_closed(now),
+            What::Time => self.handle_timeout(now),
+            What::UserIsGone => self.user_is_gone(now),
+        }
+    }
+
+    fn came(&mut self, as_before: &Came) -> Came {
+        let mut came = Came::of(self);
+        came.frames = as_before.frames.as_ref().map(|_| std::iter::from_fn(|| self.poll_transmit()).collect());
+        came.events = std::iter::from_fn(|| self.poll_event()).collect();
+        came
+    }
+}
+
+/// The machine as the shell drives it, noted on a tape if there is one.
+pub(super) struct Recorded {
+    pub(super) machine: Client,
+    pub(super) reel: Option<Reel<Client>>,
+}
+
+impl Recorded {
+    fn note(&self, now: Duration, what: impl FnOnce() -> What) {
+        if let Some(reel) = &self.reel {
+            reel.told(now, what(), Came::of(&self.machine));
+        }
+    }
+
+    pub(super) fn command(&mut self, now: Duration, command: Command) {
+        let noted = self.reel.is_some().then(|| command.clone());
+        self.machine.command(now, command);
+        if let Some(command) = noted {
+            self.note(now, || What::Command(command));
+        }
+    }
+
+    pub(super) fn handle_connected(&mut self, now: Duration) {
+        self.machine.handle_connected(now);
+        self.note(now, || What::Connected);
+    }
+
+    pub(super) fn handle_bytes(&mut self, now: Duration, bytes: &[u8]) {
+        self.machine.handle_bytes(now, bytes);
+        self.note(now, || What::Bytes(bytes.to_vec()));
+    }
+
+    pub(super) fn handle_end(&mut self, now: Duration) {
+        self.machine.handle_end(now);
+        self.note(now, || What::End);
+    }
+
+    pub(super) fn handle_failure(&mut self, now: Duration, error: impl std::fmt::Display) {
+        self.machine.handle_failure(now, &error);
+        self.note(now, || What::Failure(error.to_string()));
+    }
+
+    pub(super) fn handle_closed(&mut self, now: Duration) {
+        self.machine.handle_closed(now);
+        self.note(now, || What::Closed);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Duration) {
+        self.machine.handle_timeout(now);
+        self.note(now, || What::Time);
+    }
+
+    pub(super) fn user_is_gone(&mut self, now: Duration) {
+        self.machine.user_is_gone(now);
+        self.note(now, || What::UserIsGone);
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        let frame = self.machine.poll_transmit();
+        if let Some(reel) = &self.reel {
+            reel.came(|came| came.frames.get_or_insert_default().extend(frame.clone()));
+        }
+        frame
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        let event = self.machine.poll_event();
+        if let (Some(reel), Some(event)) = (&self.reel, &event) {
+            reel.came(|came| came.events.push(event.clone()));
+        }
+        event
+    }
+
+    pub(super) fn wants_connection(&self) -> Option<&str> {
+        self.machine.wants_connection()
+    }
+
+    pub(super) fn wants_close(&self) -> bool {
+        self.machine.wants_close()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.machine.is_idle()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.machine.poll_timeout()
+    }
+}
