@@ -65,6 +65,9 @@ impl Stalls {
     /// some shorter times that add up: each step of a case waits for its turn.
     pub(crate) fn excuse(&self, began: Instant, bearable: Duration, end: Result<(), Stop>) -> Result<(), Stop> {
         let Err(Stop::Fail(finding)) = end else { return end };
+        if finding.whenever {
+            return Err(Stop::Fail(finding));
+        }
         let (longest, all) = self.since(began);
         let bearable = bearable.max(SHORTEST);
         let in_all = (bearable * BEARABLE_IN_ALL).max(began.elapsed() / BEARABLE_PART);
@@ -80,12 +83,20 @@ impl Stalls {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "a test")]
 mod tests {
     use super::*;
     use crate::stop::Finding;
 
     fn failure() -> Result<(), Stop> {
-        Err(Finding { rules: Vec::new(), step: None, expected: String::new(), got: "an end".to_owned() }.stop())
+        Err(Finding {
+            rules: Vec::new(),
+            step: None,
+            expected: String::new(),
+            got: "an end".to_owned(),
+            whenever: false,
+        }
+        .stop())
     }
 
     #[test]
@@ -94,6 +105,18 @@ mod tests {
         stalls.note(Instant::now(), Duration::from_millis(100));
         let excused = stalls.excuse(began, Duration::from_millis(75), failure());
         assert!(matches!(excused, Err(Stop::Inconclusive(why)) if why.contains("100ms") && why.contains("an end")));
+    }
+
+    #[test]
+    fn what_does_not_depend_on_time_stands() {
+        let (stalls, began) = (Stalls::default(), Instant::now());
+        stalls.note(Instant::now(), Duration::from_secs(1));
+        let Err(Stop::Fail(mut finding)) = failure() else { panic!("no failure") };
+        finding.whenever = true;
+        assert!(matches!(
+            stalls.excuse(began, Duration::from_millis(75), Err(Stop::Fail(finding))),
+            Err(Stop::Fail(_))
+        ));
     }
 
     #[test]

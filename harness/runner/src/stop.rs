@@ -30,6 +30,18 @@ pub(crate) struct Finding {
     pub(crate) step: Option<Line>,
     pub(crate) expected: String,
     pub(crate) got: String,
+    /// It does not depend on time: no slowness of this machine excuses it.
+    pub(crate) whenever: bool,
+}
+
+impl Stop {
+    /// What was found does not depend on time.
+    pub(crate) fn whenever(mut self) -> Self {
+        if let Self::Fail(finding) = &mut self {
+            finding.whenever = true;
+        }
+        self
+    }
 }
 
 impl Finding {

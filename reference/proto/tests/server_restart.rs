@@ -198,7 +198,8 @@ fn written(change: impl FnOnce(&mut Restored)) -> Result<Server, StoreError> {
     let provider = default_provider();
     let key = provider.private_key(include_str!("keys/server.key.pem")).unwrap();
     let rng = Box::new(StdRng::seed_from_u64(0));
-    Server::new(Config::default(), provider, key, [(BOB, public(provider, BOB))], rng, Box::new(Written(restored)))
+    let directory = Arc::new([(BOB, public(provider, BOB))].into());
+    Server::new(Config::default(), provider, key, directory, rng, Box::new(Written(restored)))
 }
 
 #[rstest]

@@ -45,7 +45,7 @@ impl Play {
         }
         self.compare_sid(leaf, message, heard)?;
         self.compare_about(message, heard)?;
-        self.compare_uid(message, heard)?;
+        self.compare_uid(leaf, message, heard)?;
         self.compare_payload(leaf, message, heard)
     }
 
@@ -117,7 +117,7 @@ impl Play {
         Ok(())
     }
 
-    fn compare_uid(&self, message: &Message, heard: &Heard) -> Result<(), Mismatch> {
+    fn compare_uid(&self, leaf: &Leaf, message: &Message, heard: &Heard) -> Result<(), Mismatch> {
         let expected = match (&message.of, message.kind) {
             (Some(name), _) => self.uid_of(name),
             (None, Kind::InviteReq) => {
@@ -135,9 +135,19 @@ impl Play {
             (None, _) => Some(Uid::SERVER),
         };
         match expected {
-            Some(uid) if uid != heard.header.uid => Err(Mismatch::new(2, &["MTP-21"])),
-            _ => Ok(()),
+            Some(uid) if uid == heard.header.uid => Ok(()),
+            Some(_) if self.is_another_member(leaf, heard) => Err(Mismatch::new(2, &["STAT-04", "MTP-21"])),
+            Some(_) => Err(Mismatch::new(2, &["MTP-21"])),
+            None => Ok(()),
         }
+    }
+
+    /// Whether a status_res is of somebody who may well be a member, but has another place, or none: a uid that is right, in a
+    /// roster that is wrong.
+    fn is_another_member(&self, leaf: &Leaf, heard: &Heard) -> bool {
+        let (uid, asker) = (heard.header.uid, self.uid_of(&self.user_of_conn(&leaf.conn)));
+        let is_user = self.users.values().any(|identity| identity.uid == uid);
+        heard.kind == Kind::StatusRes && is_user && Some(uid) != asker
     }
 
     fn compare_payload(&self, leaf: &Leaf, message: &Message, heard: &Heard) -> Result<(), Mismatch> {

@@ -185,6 +185,7 @@ impl Play {
             step: Some(leaf.line.clone()),
             expected: format!("{} only when the timer has passed", leaf.line.text),
             got: format!("{} {} ms too early", self.describe(happening), early.as_millis()),
+            whenever: false,
         }
         .stop()
     }
@@ -260,8 +261,14 @@ impl Play {
             if found.is_empty() {
                 found.extend(rules(self.unexpected_rules(happening)));
             }
-            return Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }
-                .stop();
+            return Finding {
+                rules: found,
+                step: Some(leaf.line.clone()),
+                expected: leaf.line.text.clone(),
+                got,
+                whenever: false,
+            }
+            .stop();
         }
         if let Some(note) = self.checking.as_ref().filter(|note| note.conn == name) {
             let mut found = note.line.rules.clone();
@@ -271,7 +278,7 @@ impl Play {
             } else {
                 format!("{name} hears nothing")
             };
-            return Finding { rules: found, step: Some(note.line.clone()), expected, got }.stop();
+            return Finding { rules: found, step: Some(note.line.clone()), expected, got, whenever: false }.stop();
         }
         let upcoming = self.upcoming(&name);
         // An act of the connection itself ends the look ahead: what comes behind it has another cause.
@@ -280,13 +287,20 @@ impl Play {
             Some(leaf) if matches!(leaf.what, LeafKind::Note(_)) => {
                 let mut found = leaf.line.rules.clone();
                 found.extend(rules(self.unexpected_rules(happening)));
-                Finding { rules: found, step: Some(leaf.line.clone()), expected: leaf.line.text.clone(), got }.stop()
+                Finding {
+                    rules: found,
+                    step: Some(leaf.line.clone()),
+                    expected: leaf.line.text.clone(),
+                    got,
+                    whenever: false,
+                }
+                .stop()
             }
             Some(leaf) if self.compare(leaf, happening).is_ok() => {
                 let mut found = leaf.line.rules.clone();
                 found.extend(rules(blame::missing(leaf)));
                 let expected = format!("{}, only after what stands before it in the diagram", leaf.line.text);
-                Finding { rules: found, step: Some(leaf.line.clone()), expected, got }.stop()
+                Finding { rules: found, step: Some(leaf.line.clone()), expected, got, whenever: false }.stop()
             }
             _ => {
                 // An end or a refusal out of turn takes the place of what is awaited elsewhere.
@@ -306,7 +320,7 @@ impl Play {
                     None => format!("nothing for {name} at this point"),
                 };
                 let step = awaited.map(|leaf| leaf.line.clone()).or_else(|| self.nearest_line(&name));
-                Finding { rules: found, step, expected, got }.stop()
+                Finding { rules: found, step, expected, got, whenever: false }.stop()
             }
         }
     }

@@ -105,7 +105,7 @@ impl Play {
         };
         if let Some(why) = self.stage.memory.why_not_fresh(&sk) {
             let got = format!("an sk {why}");
-            return Err(self.monitor(number, &["LOGIN-05"], "a fresh sk for every connection", got));
+            return Err(self.monitor(number, &["LOGIN-05"], "a fresh sk for every connection", got).whenever());
         }
         let transfer = self.transfer_keys(login, &sk, sealed);
         if let Some(conn) = self.conns.get_mut(number) {

@@ -277,7 +277,13 @@ impl Play {
     /// Notes a broken SHOULD, and goes on.
     fn warn(&mut self, rules: &[&str], expected: &str, got: String) {
         let rules = crate::stop::rules(rules);
-        self.warning.get_or_insert(crate::stop::Finding { rules, step: None, expected: expected.to_owned(), got });
+        self.warning.get_or_insert(crate::stop::Finding {
+            rules,
+            step: None,
+            expected: expected.to_owned(),
+            got,
+            whenever: false,
+        });
     }
 
     /// A finding at `line`.
@@ -287,6 +293,7 @@ impl Play {
             step: line.cloned(),
             expected: expected.to_owned(),
             got,
+            whenever: false,
         }
         .stop()
     }

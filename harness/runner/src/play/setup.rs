@@ -535,6 +535,7 @@ fn refused(answer: &Heard, so_little: bool) -> Stop {
             step: None,
             expected: "a session of up to four users, with fewer than four sessions (PAY-07)".to_owned(),
             got: why.clone(),
+            whenever: false,
         })
     });
     Stop::Refused { why, breach }

@@ -13,8 +13,6 @@ mod style;
 #[cfg(feature = "faults")]
 mod tape;
 
-use std::sync::Arc;
-
 use mpchat_proto::client::{Command, Config, Event, Identity};
 use mpchat_proto::crypto::{Provider, default_provider};
 use tokio::sync::mpsc;
@@ -122,6 +120,6 @@ impl std::fmt::Debug for ClientOptions {
 
 impl From<ClientKit> for Identity {
     fn from(ClientKit { uid, key, server, directory }: ClientKit) -> Self {
-        Self { uid, key, server, directory: Arc::new(directory) }
+        Self { uid, key, server, directory }
     }
 }

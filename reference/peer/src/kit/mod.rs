@@ -44,7 +44,7 @@ pub struct ServerKit {
     /// The server's private key.
     pub key: PrivateKey,
     /// The users that may log in.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
 }
 
 /// What the client of one user needs.
@@ -57,7 +57,7 @@ pub struct ClientKit {
     /// The server's public key.
     pub server: PublicKey,
     /// Everyone whom the user can write to.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
 }
 
 /// What someone needs who plays everybody: all public keys, and all private ones on demand.
@@ -83,7 +83,7 @@ impl ServerKit {
         if files.text(SERVER_PUBLIC).is_some() {
             matches(SERVER_PRIVATE, &key, &read_public(files, provider, SERVER_PUBLIC)?, SERVER_PUBLIC)?;
         }
-        Ok(Self { key, directory: read_directory(files, provider)? })
+        Ok(Self { key, directory: read_directory(files, provider)?.into() })
     }
 }
 
@@ -95,7 +95,7 @@ impl ClientKit {
     pub fn load(files: &KitFiles, provider: &dyn Provider, uid: Uid) -> Result<Self, KitError> {
         let directory = read_directory(files, provider)?;
         let key = read_user_key(files, provider, &directory, uid)?;
-        Ok(Self { uid, key, server: read_public(files, provider, SERVER_PUBLIC)?, directory })
+        Ok(Self { uid, key, server: read_public(files, provider, SERVER_PUBLIC)?, directory: directory.into() })
     }
 }
 
@@ -168,7 +168,7 @@ impl Kit {
     /// # Errors
     /// As [`server_private`](Self::server_private).
     pub fn server(&self) -> Result<ServerKit, KitError> {
-        Ok(ServerKit { key: self.server_private()?, directory: Directory::clone(&self.directory) })
+        Ok(ServerKit { key: self.server_private()?, directory: Arc::clone(&self.directory) })
     }
 
     /// A user's side of it.
@@ -176,7 +176,7 @@ impl Kit {
     /// # Errors
     /// As [`private`](Self::private).
     pub fn client(&self, uid: Uid) -> Result<ClientKit, KitError> {
-        let directory = Directory::clone(&self.directory);
+        let directory = Arc::clone(&self.directory);
         Ok(ClientKit { uid, key: self.private(uid)?, server: self.server.clone(), directory })
     }
 

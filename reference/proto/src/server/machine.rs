@@ -22,7 +22,7 @@ pub struct Server {
     pub(super) config: Config,
     pub(super) provider: &'static dyn Provider,
     pub(super) key: PrivateKey,
-    pub(super) directory: BTreeMap<Uid, PublicKey>,
+    pub(super) directory: Arc<BTreeMap<Uid, PublicKey>>,
     pub(super) rng: Box<dyn CryptoRng + Send>,
     pub(super) store: Box<dyn Store + Send>,
 
@@ -66,7 +66,7 @@ impl Server {
         config: Config,
         provider: &'static dyn Provider,
         key: PrivateKey,
-        directory: impl IntoIterator<Item = (Uid, PublicKey)>,
+        directory: Arc<BTreeMap<Uid, PublicKey>>,
         rng: Box<dyn CryptoRng + Send>,
         mut store: Box<dyn Store + Send>,
     ) -> Result<Self, StoreError> {
@@ -76,7 +76,7 @@ impl Server {
             config,
             provider,
             key,
-            directory: directory.into_iter().collect(),
+            directory,
             rng,
             store,
             connections: BTreeMap::new(),

@@ -7,6 +7,7 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use mpchat_proto::crypto::{PrivateKey, Provider, PublicKey, default_provider};
 use mpchat_proto::frame::{Deframer, FrameType, Header, HeaderError};
@@ -395,7 +396,7 @@ fn without_error_text(mut frame: Frame) -> Frame {
 fn server(config: &Config, seed: u64, store: Box<dyn Store + Send>) -> Server {
     let provider = default_provider();
     let cast = [ALICE, BOB, CAROL].into_iter().chain(crowd(130));
-    let directory: Vec<_> = cast.map(|uid| (uid, public(provider, uid))).collect();
+    let directory = Arc::new(cast.map(|uid| (uid, public(provider, uid))).collect());
     let rng = Box::new(StdRng::seed_from_u64(seed));
     Server::new(config.clone(), provider, private(provider, SERVER), directory, rng, store).unwrap()
 }

@@ -14,12 +14,13 @@ use crate::failure::Failure;
 const LOOKED_AT: usize = 40;
 
 /// Plays every case with every fault that makes a difference to it, as a rehearsal says; and with every one where that
-/// does not hold: where a case fails to which the fault should make none, where the fault is not caught by its rule, where
-/// the case catches nothing.
+/// does not hold: where a case fails to which the fault should make none, where the fault is not caught by its rule, and, of
+/// `all` faults, where the case catches none.
 pub(super) fn rehearsed(
     bench: &Bench,
     faults: &[Quirk],
     way: &Way,
+    all: bool,
     line: impl Fn(&Mutant) -> String,
 ) -> Result<Vec<Mutant>, Failure> {
     let rehearsal = bench.rehearse(faults, way)?;
@@ -35,7 +36,8 @@ pub(super) fn rehearsed(
         reached.values().map(BTreeSet::len).sum::<usize>(),
         faults.len() * bench.cases.len()
     ))?;
-    let plans: [Plan<'_>; 2] = [&|_| with_some_others(bench, &reached), &|all| what_is_left(bench, &reached, all)];
+    let plans: [Plan<'_>; 2] =
+        [&|_| with_some_others(bench, &reached), &|so_far| what_is_left(bench, &reached, so_far, all)];
     in_rounds(bench, faults, way, line, &plans)
 }
 
@@ -48,19 +50,20 @@ fn with_some_others(bench: &Bench, reached: &Turns) -> Turns {
     turns.collect()
 }
 
-fn what_is_left(bench: &Bench, reached: &Turns, all: &SoFar) -> Turns {
+fn what_is_left(bench: &Bench, reached: &Turns, so_far: &SoFar, all: bool) -> Turns {
     let at: HashMap<&str, usize> = bench.cases.iter().enumerate().map(|(n, case)| (case.id.as_str(), n)).collect();
-    let caught: BTreeMap<Quirk, BTreeSet<usize>> = all
+    let caught: BTreeMap<Quirk, BTreeSet<usize>> = so_far
         .iter()
         .map(|(fault, mutant)| {
             (*fault, mutant.caught.iter().filter_map(|caught| at.get(caught.case.as_str()).copied()).collect())
         })
         .collect();
     let every: BTreeSet<usize> = (0..bench.cases.len()).collect();
-    let idle: BTreeSet<usize> = every.iter().copied().filter(|n| !caught.values().any(|of| of.contains(n))).collect();
+    let idle: BTreeSet<usize> =
+        every.iter().copied().filter(|n| all && !caught.values().any(|of| of.contains(n))).collect();
     let each = |(fault, cases): (&Quirk, &BTreeSet<usize>)| {
         let spreads = caught.get(fault).is_some_and(|caught| !caught.is_subset(cases));
-        let left = if spreads || !is_named(all, *fault) { every.clone() } else { idle.clone() };
+        let left = if spreads || !is_named(so_far, *fault) { every.clone() } else { idle.clone() };
         (*fault, left)
     };
     reached.iter().map(each).collect()

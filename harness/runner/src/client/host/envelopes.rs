@@ -144,7 +144,7 @@ impl Host {
                     None => Ok(()),
                     Some(why) => {
                         let expected = "a fresh cek for every envelope";
-                        Err(self.breach(&["MSG-15"], expected, format!("line {n} with a cek {why}")))
+                        Err(self.breach(&["MSG-15"], expected, format!("line {n} with a cek {why}")).whenever())
                     }
                 }
             }

@@ -95,7 +95,7 @@ impl Host {
         };
         if let Some(why) = self.stage.memory.why_not_fresh(&tk) {
             let got = format!("a tk {why}");
-            return Err(self.breach(&["LOGIN-05"], "a fresh tk for every connection", got));
+            return Err(self.breach(&["LOGIN-05"], "a fresh tk for every connection", got).whenever());
         }
         self.canaries.secret("tk", &tk);
         let (incoming, outgoing) = schedule::login(self.stage.provider, &tk);

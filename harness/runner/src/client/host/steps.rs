@@ -13,7 +13,6 @@ use super::judge::message;
 use super::world::Seen;
 use crate::client::roles::text_key;
 use crate::client::script::{Step, Until};
-use crate::play::world::Session;
 use crate::program::{Leaf, LeafKind};
 use crate::stop::Stop;
 
@@ -173,15 +172,9 @@ impl Host {
                 return self.farewell(leaf).await;
             }
             Kind::InitReq => {
-                let invited = match &message.payload {
-                    Some(Payload::Names(names)) => self.unfold(names),
-                    Some(_) => Vec::new(),
-                    None => self.shown_invited.get(&name).cloned().unwrap_or_default(),
-                };
-                let creator = self.role.clone();
+                let invited = self.begin_session(name, self.role.clone(), &message);
                 let uids: Vec<String> =
                     invited.iter().filter_map(|n| self.uid_of(n)).map(|uid| uid.to_string()).collect();
-                self.sessions.insert(name, Session { creator, invited, ..Session::default() });
                 json!({"do": "init", "invite": uids})
             }
             Kind::InviteRes => {
@@ -425,13 +418,7 @@ impl Host {
         let name = self.session_of_line(message);
         match message.kind {
             Kind::InitReq => {
-                let invited = match &message.payload {
-                    Some(Payload::Names(names)) => self.unfold(names),
-                    Some(_) => Vec::new(),
-                    None => self.shown_invited.get(&name).cloned().unwrap_or_default(),
-                };
-                let creator = self.user_of(&frame.from);
-                self.sessions.insert(name, Session { creator, invited, ..Session::default() });
+                self.begin_session(name, self.user_of(&frame.from), message);
             }
             Kind::InviteRes if message.payload != Some(Payload::Word("Deny".to_owned())) => {
                 let who = self.unfold(std::slice::from_ref(&frame.from));

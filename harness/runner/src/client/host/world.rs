@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mpchat_proto::frame::{Deframer, Header};
 use mpchat_proto::ids::{Sid, Uid};
-use mpchat_script::ast::{Kind, Line, Message, SessionRef};
+use mpchat_script::ast::{Kind, Line, Message, Payload, SessionRef};
 use serde_json::Value;
 
 use crate::link::{EndHow, Link};
@@ -268,6 +268,20 @@ impl Host {
                 self.sid(&name)
             }
         }
+    }
+
+    /// Somebody's init_req: whom it names. A sid of that name that was spoken of before is that of the session; one that
+    /// another init had is not.
+    pub(super) fn begin_session(&mut self, name: String, creator: String, init_req: &Message) -> Vec<String> {
+        let invited = match &init_req.payload {
+            Some(Payload::Names(names)) => self.unfold(names),
+            Some(_) => Vec::new(),
+            None => self.shown_invited.get(&name).cloned().unwrap_or_default(),
+        };
+        let spoken_of = self.sessions.remove(&name).filter(|session| session.creator.is_empty());
+        let sid = spoken_of.and_then(|session| session.sid);
+        self.sessions.insert(name, Session { creator, invited: invited.clone(), sid, ..Session::default() });
+        invited
     }
 
     /// The sid of a session; drawn when it is first needed.

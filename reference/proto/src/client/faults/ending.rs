@@ -58,6 +58,9 @@ impl Client {
             let texts = online.open.texts.0.iter();
             self.broken.texts = texts.flat_map(|(sid, count)| core::iter::repeat_n(*sid, *count)).collect();
         }
+        if fault == Quirk::PartKeptForNext {
+            self.broken.part = self.deframer.so_far().to_vec();
+        }
         let by_server = matches!(end, End::ByServer | End::Failed(_)) && was_online;
         match (fault, &end) {
             (Quirk::ViolationNoticedLate | Quirk::BehindViolationHasEffect, End::Violation { .. }) => {

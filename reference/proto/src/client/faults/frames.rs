@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::super::link::Phase;
 use super::super::memory::{Invitation, Memory};
-use super::super::{Client, Event, Violation};
+use super::super::{Client, End, Event, Violation};
 use super::{Known, Quirk};
 use crate::frame::{FrameType, Header, HeaderError};
 use crate::ids::{Sid, Uid};
@@ -27,6 +27,12 @@ impl Client {
         if header.sid != Sid::NONE {
             self.broken.sids.insert(header.sid);
             self.broken.last_sid = header.sid;
+        }
+        let session = self.memory.session(header.sid);
+        if header.kind() == Some(FrameType::InviteReq)
+            && session.is_some_and(|session| session.inviter.is_none() && session.roster.is_some())
+        {
+            self.broken.early_rosters.insert(header.sid);
         }
         if self.holds(fault, header, &payload) {
             return Ok(());
@@ -115,6 +121,9 @@ impl Client {
         match (fault, typ) {
             (Quirk::StraysClose, _) if is_stray => return Some(Err(Violation::Session { typ, sid })),
             (Quirk::StrayNotCounted, _) if is_stray => self.uncount(header),
+            (Quirk::StrayInitResKept, FrameType::InitRes) if is_stray && payload == b"OK" => {
+                self.memory.session_mut(sid).invited.get_or_insert_default();
+            }
             (Quirk::StrayInitResShown, FrameType::InitRes) if is_stray => {
                 self.events.extend(result.ok().map(|result| Event::Init { sid, result }));
             }
@@ -278,6 +287,10 @@ impl Client {
     fn afterwards(&mut self, fault: Quirk, now: Duration, header: &Header, first: usize) {
         let Header { sid, uid, .. } = *header;
         match header.kind() {
+            Some(FrameType::StatusRes) if fault == Quirk::EndsAmidLastAnswer => {
+                let is_spent = matches!(&self.phase, Phase::Online(online) if online.spent.is_some());
+                self.broken.link.ends_afterwards = is_spent.then_some(End::Spent);
+            }
             Some(FrameType::InviteReq) if fault == Quirk::AcceptsUnasked => self.answer_by_itself(now, sid, uid),
             Some(FrameType::MsgReq) => self.line_was_taken(fault, first),
             Some(FrameType::CloseRes) => {

@@ -28,9 +28,14 @@ impl Broken {
         let first = self.first_key.get_or_insert_with(|| key.clone()).clone();
         let padded = || format!("{text}{}", "\0".repeat(text.len().next_multiple_of(16) - text.len()));
         let fresh = *Secret::random(rng).expose();
+        self.link.envelopes += 1;
         let cek = Secret::new(match fault {
             Quirk::CekOfMessage => *self.cek.get_or_insert(fresh),
             Quirk::CekOfUser => *self.ceks.entry((recipient, String::new())).or_insert(fresh),
+            Quirk::CekOfNumber => {
+                let number = format!("{sid} {}", self.link.envelopes);
+                *self.ceks.entry((recipient, number)).or_insert(fresh)
+            }
             Quirk::CekOfText => *self.ceks.entry((recipient, text.to_owned())).or_insert(fresh),
             _ => fresh,
         });
@@ -70,7 +75,10 @@ impl Client {
             Untrusted::Twice(_) => fault == Quirk::RosterTwice,
             Untrusted::Alone => fault == Quirk::RosterAlone,
             Untrusted::NotCreator(uid) if uid == self.me() => fault == Quirk::CreatorAnywhere,
-            Untrusted::NotCreator(_) => fault == Quirk::InviterUnchecked,
+            Untrusted::NotCreator(_) => match fault {
+                Quirk::EarlyRosterTrusted => self.broken.early_rosters.contains(&sid),
+                _ => fault == Quirk::InviterUnchecked,
+            },
             Untrusted::NotInvited(_) if strangers() => fault == Quirk::StrangerTrusted,
             Untrusted::NotInvited(_) => fault == Quirk::OrderUnchecked,
             Untrusted::TooMany => false,

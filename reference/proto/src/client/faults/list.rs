@@ -37,6 +37,7 @@ faults {
     FirstUnnumbered "MTP-08" "takes any number in the first frame after the login";
     WrapsToZero "MTP-09" "goes on with number 0 behind 65535";
     WrapsBehindQuestion "MTP-09" "goes on with number 0 when a status_req had number 65535";
+    EndsAmidLastAnswer "MTP-09" "closes when the first status_res has come of the answer to its last number";
     OpenAfterLast "MTP-09" "stays connected when it has sent 65535";
     LastNotUsed "MTP-09" "logs in anew when it has sent 65534";
     LastRefused "MTP-09" "closes on number 65535";
@@ -79,6 +80,7 @@ faults {
     HeaderAwaitsFrame "MTP-17" "judges a header only when the whole frame is there";
     HalfCloseIgnored "MTP-19" "stays connected when the server's stream has ended by FIN";
     FinOvertakes "MTP-19" "loses at the server's FIN what came in the last 20 ms";
+    PartKeptForNext "MTP-19" "puts what is left of a stream in front of the next one";
     PartTaken "MTP-19" "acts on a frame whose mac was cut off by the end of the stream";
     MessagesLater "MTP-20" "deals with a msg_req only after the next frame of the same read";
     NoticesFirst "MTP-20" "deals with a close_res before the frame in front of it in the same read";
@@ -116,6 +118,7 @@ faults {
     StrayInitResShown "PAY-06" "tells its user of an init_res that answers nothing";
     StrayMsgResShown "PAY-06" "tells its user of a msg_res that answers nothing";
     StrayStatusShown "PAY-06" "tells its user of a status_res that answers nothing";
+    StrayInitResKept "PAY-06" "takes the session of an init_res that answers nothing for one that it began alone";
     KeepsTexts "PAY-06" "takes a msg_res for the answer to a text of an earlier connection";
     RefusedTextWaits "PAY-06" "waits for the msg_res to a text that it has refused";
     EarlyMembers "PAY-06" "counts a member's status that nobody asked for to the next answer";
@@ -229,6 +232,7 @@ faults {
     ShownThoughRefused "MSG-14" "shows an envelope of another session, and answers it with an error text";
     CekOfMessage "MSG-15" "uses one cek for all recipients of a text";
     CekOfUser "MSG-15" "uses one cek for all texts to a user";
+    CekOfNumber "MSG-15" "makes the ceks of a connection anew on the next one, text by text";
     CekOfText "MSG-15" "uses the cek of an earlier envelope when a text is sent again";
     TooLongCut "MSG-16" "cuts a text that does not fit, and sends it";
     TooLongForSome "MSG-16" "sends a text that does not fit to those for whom there is room";
@@ -276,6 +280,7 @@ faults {
     CreatorAnywhere "STAT-09" "trusts a roster of its own session that it is not first in";
     StrangerTrusted "STAT-09" "trusts a roster of its own session with users whom it did not invite";
     OrderUnchecked "STAT-09" "trusts a roster of its own session in any order";
+    EarlyRosterTrusted "STAT-09" "trusts a roster that came before the invitation, whoever invites then";
     InviterUnchecked "STAT-09" "trusts a roster that does not begin with its inviter";
     UntrustedNamed "STAT-09" "sends to those of an untrusted roster whom it knows to have invited";
 }

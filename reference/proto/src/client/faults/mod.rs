@@ -70,6 +70,10 @@ pub(super) struct Broken {
     /// Members that were named before anybody asked for them.
     early: Vec<(Sid, Uid, Presence)>,
     inviters: BTreeMap<Sid, Uid>,
+    /// Sessions whose roster came before the invitation.
+    early_rosters: BTreeSet<Sid>,
+    /// What was left of the stream of the connection before.
+    part: Vec<u8>,
 
     /// Of the text that is being sent: a cek for all, the key of the first, how many there is room for.
     cek: Option<[u8; 32]>,
@@ -109,6 +113,8 @@ struct Link {
     chosen: BTreeSet<Sid>,
     /// Lines and probes of this read, and probes of the connection.
     lines_in_read: usize,
+    /// Envelopes that were made on it.
+    envelopes: usize,
     probes_in_read: usize,
     probes: usize,
     /// Answers of this read that are sent at its end.

@@ -18,6 +18,10 @@ impl Client {
             self.broken.link.bytes_later.push_back((now + LATE, bytes.to_vec()));
             return;
         }
+        if !self.broken.part.is_empty() {
+            let bytes = [core::mem::take(&mut self.broken.part), bytes.to_vec()].concat();
+            return self.receive_bytes(now, &bytes);
+        }
         if self.broken.link.deaf {
             return;
         }

@@ -70,6 +70,14 @@ impl Server {
                     self.end(other, Ending::Peer);
                 }
             }
+            Quirk::ReplacedErrorForgotten if why == Ending::Replaced => {
+                let uid = self.user_of(id);
+                for (number, _) in self.broken.failed_by.iter().filter(|(_, by)| Some(*by) == uid) {
+                    if let Some(message) = self.messages.get_mut(number) {
+                        message.failed = false;
+                    }
+                }
+            }
             Quirk::OverdueStays if why == Ending::AnswerTimeout => return self.decide_for(id),
             _ => {}
         }
@@ -89,6 +97,7 @@ impl Server {
         for sid in open {
             self.broken.left_undecided.insert((sid, uid));
         }
+        self.broken.answered_at.remove(&uid);
         match fault {
             Quirk::LeaverAwaited => {
                 if let Some(member) = self.member(id) {

@@ -1,6 +1,7 @@
 //! Init: who is invited, what decides, what comes of it.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use super::super::connection::{Phase, Sender};
 use super::super::init::{Invitation, MAX_INVITED};
@@ -54,6 +55,9 @@ impl Server {
                 let request = if invited.is_empty() { Err(Refusal::Nobody) } else { Ok(invited) };
                 self.member(from.id)?.waiting_inits.push_back(request);
                 return Some(Ok(()));
+            }
+            Quirk::QueuedTimedFromArrival if parse_init_req(payload).is_ok() => {
+                self.broken.init_arrivals.entry(from.uid).or_default().push_back(self.broken.now);
             }
             Quirk::QueueOfThree if self.member(from.id)?.waiting_inits.len() >= 3 => return Some(Ok(())),
             Quirk::InitSidIgnored => header.sid = Sid::NONE,
@@ -146,6 +150,9 @@ impl Server {
             Quirk::UninvitedJoins if accepts && entry(self).is_none() => {
                 self.inits.get_mut(&sid)?.invited.push((from.uid, Invitation::Accepted));
             }
+            Quirk::AbsentJoins if accepts && self.broken.offline_invited.contains(&(sid, from.uid)) => {
+                self.set_decision(sid, from.uid, Invitation::Accepted);
+            }
             Quirk::DecisionChanges if accepts && entry(self) == Some(Invitation::Denied) => {
                 self.set_decision(sid, from.uid, Invitation::Accepted);
             }
@@ -222,6 +229,15 @@ impl Server {
                 self.send_to_user(creator, FrameType::InviteReq, sid, creator, b"");
             }
             self.broken.invited.insert(sid, invited);
+        }
+    }
+
+    /// An invitation leaves: the timer of its init was set just before.
+    pub(super) fn time_from_arrival(&mut self, sid: Sid, creator: Uid) {
+        if self.broken.timed.insert(sid)
+            && let Some(arrival) = self.broken.init_arrivals.get_mut(&creator).and_then(VecDeque::pop_front)
+        {
+            self.timers.set(Timer::Invite(sid), arrival.saturating_add(self.config.invite_timeout));
         }
     }
 
@@ -363,13 +379,22 @@ impl Server {
         let too = match fault {
             Quirk::LapseTellsDecliners => who(Invitation::Denied),
             Quirk::LapseTellsAccepted => who(Invitation::Accepted),
+            Quirk::LapseTellsReturned => {
+                let left = |uid: &Uid| self.broken.left_undecided.contains(&(sid, *uid));
+                who(Invitation::Denied).into_iter().filter(left).collect()
+            }
             _ => Vec::new(),
         };
         self.broken.lapsed.extend(who(Invitation::Undecided).into_iter().map(|uid| (sid, uid)));
-        if fault == Quirk::LapseFails {
-            for uid in who(Invitation::Accepted) {
-                self.set_decision(sid, uid, Invitation::Denied);
+        let dropped = match fault {
+            Quirk::LapseFails => who(Invitation::Accepted),
+            Quirk::LapseDropsAbsent => {
+                who(Invitation::Accepted).into_iter().filter(|uid| !self.is_online(*uid)).collect()
             }
+            _ => Vec::new(),
+        };
+        for uid in dropped {
+            self.set_decision(sid, uid, Invitation::Denied);
         }
         self.broken.lapsing = true;
         self.broken.mute = (fault == Quirk::LapseSilently).then_some(FrameType::CloseRes);

@@ -39,6 +39,9 @@ impl Server {
             self.broken.delayed.push((self.broken.now + Duration::from_secs(3), to, out));
             return true;
         }
+        if fault == Quirk::QueuedTimedFromArrival && out.typ == FrameType::InviteReq {
+            self.time_from_arrival(out.sid, out.uid);
+        }
         if fault == Quirk::QueuesLazily && out.typ == FrameType::MsgReq {
             self.broken.delayed.push((self.broken.now + Duration::from_millis(100), to, out));
             return true;

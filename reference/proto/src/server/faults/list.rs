@@ -217,12 +217,14 @@ faults {
     LastNotInvited "INIT-05" "does not invite the last of several users";
     OfflineInvitedLater "INIT-06" "sends an invitation at the login of a user that was offline";
     OfflineAwaited "INIT-06" "waits for invited users that are offline";
+    AbsentJoins "INIT-06" "lets a user that was offline when it was named join by Accept";
     OfflineFailsAll "INIT-06" "fails an init of which an invited user is offline";
     AcceptOfAnySid "INIT-07" "takes an Accept with another sid for the user's only invitation";
     UninvitedJoins "INIT-07" "lets anybody join a pending session by Accept";
     EverybodyJoins "INIT-07" "makes everybody who was invited online a participant, whatever the answer";
     DecisionChanges "INIT-08" "lets an Accept follow a Deny while the init is pending";
     AcceptTakenBack "INIT-08" "lets a Deny follow an Accept while the init is pending";
+    LapseDropsAbsent "INIT-08" "leaves out who accepted and is offline when the time of the others runs out";
     AcceptedMustStay "INIT-08" "leaves out who accepted and then went offline";
     LeaverAwaited "INIT-08" "waits for an invited user that has gone offline";
     NoInviteTimeout "INIT-08" "waits for answers to invitations without end";
@@ -255,6 +257,7 @@ faults {
     InitHoldsConnection "INIT-14" "deals with no other request of a creator while its init is pending";
     QueuedInitForgotten "INIT-14" "forgets the init_req that waits when the pending one fails";
     QueuedInitLostByEnding "INIT-14" "forgets the init_req that waits when it puts out the last of the invited";
+    QueuedTimedFromArrival "INIT-14" "times an init that waited from the coming of its request";
     QueueOfThree "INIT-14" "forgets an init_req that comes while three wait";
     OneInitAtATime "INIT-15" "refuses an init_req while another user's is pending";
     OneSessionAUser "INIT-15" "does not invite users that are in a session";
@@ -262,6 +265,7 @@ faults {
     LapseSilently "INIT-17" "does not tell that an invitation lapsed";
     LapseTellsDecliners "INIT-17" "tells those who denied that the invitation lapsed";
     LapseTellsAccepted "INIT-17" "tells those who accepted that the invitation lapsed";
+    LapseTellsReturned "INIT-17" "tells also those who left undecided and came back that invitations lapsed";
     LapseTellsHundred "INIT-17" "tells only the first 100 that the invitation lapsed";
     LapseFails "INIT-08" "fails an init when an invitation lapses, though others accepted";
 
@@ -294,6 +298,7 @@ faults {
     OnlyLastCounts "MSG-07" "lets the last answer alone decide what the author gets";
     ErrorsForgotten "MSG-07" "answers OK although a recipient could not open the line";
     LateErrorsForgotten "MSG-07" "forgets the error text of a recipient that had gone offline when the last one goes offline";
+    ReplacedErrorForgotten "MSG-07" "forgets the error text of a recipient when its connection is replaced";
     OfflineIsAnError "MSG-07" "answers with an error text if a recipient is offline";
     OfflineAwaitedByAuthor "MSG-07" "lets the author wait for recipients that are offline";
     LeaverAwaitedByAuthor "MSG-07" "lets the author wait for recipients that went offline";
@@ -316,6 +321,7 @@ faults {
     LinesRestartAnswerTimeout "MSG-12" "times answers anew with every line that it sends";
     FramesRestartAnswerTimeout "MSG-12" "times answers anew with every frame of the recipient";
     AnswersRestartNothing "MSG-12" "times answers from the first line on, whatever was answered since";
+    TimedFromLastAnswer "MSG-12" "times a line from the last answer, although it was sent later";
     ClosedLinesCount "MSG-12" "counts lines of closed sessions as unanswered";
     AnswerTimeoutEarly "MSG-12" "times answers at half the timeout";
     CloseRestartsAnswerTimeout "MSG-12" "times the lines that remain anew when a session is closed";

@@ -197,6 +197,9 @@ impl Server {
         let sid = header.sid;
         match header.kind() {
             Some(FrameType::MsgReq) => self.accepted_afterwards(fault, now, from, sid, payload),
+            Some(FrameType::MsgRes) if fault == Quirk::TimedFromLastAnswer => {
+                self.broken.answered_at.insert(from.uid, now);
+            }
             Some(FrameType::MsgRes) if fault == Quirk::AnswersRestartNothing => {
                 if let Some(mailbox) = self.mailboxes.get_mut(&from.uid) {
                     let first = self.broken.first_sent.get(&from.uid).copied();
@@ -260,6 +263,14 @@ impl Server {
                 self.forget(*uid, |n| newest.is_some_and(|newest| n <= newest));
             }),
             Quirk::OnlyLastStored => away.iter().for_each(|uid| self.forget(*uid, |n| n < number)),
+            Quirk::TimedFromLastAnswer => {
+                for uid in others.iter().filter(|uid| !away.contains(uid)) {
+                    let is_first = self.mailboxes.get(uid).is_some_and(|mailbox| mailbox.lines.len() == 1);
+                    if let (true, Some(answered)) = (is_first, self.broken.answered_at.get(uid)) {
+                        self.timers.set(Timer::Answer(*uid), answered.saturating_add(self.config.answer_timeout));
+                    }
+                }
+            }
             Quirk::LinesRestartAnswerTimeout => {
                 for uid in others.iter().filter(|uid| !away.contains(uid)) {
                     self.timers.set(Timer::Answer(*uid), now.saturating_add(self.config.answer_timeout));
@@ -304,6 +315,9 @@ impl Server {
                 }
                 Quirk::OnlyLastCounts => message.failed = false,
                 Quirk::ErrorsForgotten => failed = false,
+                Quirk::ReplacedErrorForgotten if failed => {
+                    self.broken.failed_by.insert((number, recipient));
+                }
                 Quirk::LateErrorsForgotten if failed && !message.undecided.contains(&recipient) => {
                     self.broken.late_errors.insert(number);
                 }

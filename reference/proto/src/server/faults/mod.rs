@@ -31,7 +31,7 @@ mod store;
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::connection::Sender;
 use super::init::Invitation;
@@ -93,6 +93,10 @@ pub(super) struct Broken {
     invited: BTreeMap<Sid, Vec<(Uid, Invitation)>>,
     creators: BTreeMap<Sid, Uid>,
     offline_invited: BTreeSet<(Sid, Uid)>,
+    /// When the init_req of each creator came that have not had their turn.
+    init_arrivals: BTreeMap<Uid, VecDeque<Duration>>,
+    /// The inits that are timed in another way.
+    timed: BTreeSet<Sid>,
     /// Whose invitation lapsed.
     lapsed: BTreeSet<(Sid, Uid)>,
     left_undecided: BTreeSet<(Sid, Uid)>,
@@ -107,6 +111,10 @@ pub(super) struct Broken {
     seen_online: BTreeSet<(Sid, Uid)>,
 
     last_answered: BTreeMap<Uid, StoredLine>,
+    /// When each user answered last, on its connection.
+    answered_at: BTreeMap<Uid, Duration>,
+    /// Who answered a message with an error text.
+    failed_by: BTreeSet<(u64, Uid)>,
     /// How many lines each user has answered.
     answers_of: BTreeMap<Uid, usize>,
     invites_later: BTreeMap<Uid, Vec<(Sid, Uid)>>,
