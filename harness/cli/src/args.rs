@@ -143,6 +143,10 @@ pub(crate) struct HabitsArgs {
     /// Without the cases that use up sequence numbers, which take longer than all others.
     #[arg(long)]
     pub(crate) short: bool,
+    /// Only the cases to which a habit makes a difference: those in which a peer that has it, told what a plain one was told,
+    /// does anything else.
+    #[arg(long)]
+    pub(crate) rehearse: bool,
     /// How often each.
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,

@@ -1,8 +1,10 @@
 //! `mpchat habits`: the suite against peers that are legal in unusual ways. None may be called wrong.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mpchat_model::Level;
+use mpchat_runner::PlannedCase;
 use mpchat_runner::mutants::{Mutant, Quirk};
 
 use super::super::print;
@@ -17,6 +19,8 @@ const CASES_SIDE_BY_SIDE: usize = 16;
 
 /// How many habits are tried side by side.
 const HABITS_SIDE_BY_SIDE: usize = 6;
+
+type Cases = Vec<Arc<PlannedCase>>;
 
 /// Runs the suite against every habit; exit code 1 if a case fails or proves nothing.
 pub(crate) fn habits(args: &HabitsArgs) -> Result<u8, Failure> {
@@ -36,17 +40,33 @@ pub(crate) fn habits(args: &HabitsArgs) -> Result<u8, Failure> {
     };
     let began = Instant::now();
     let rounds = args.rounds.unwrap_or(1).max(1);
-    let turns: Vec<_> = (0..rounds).flat_map(|_| habits.iter().map(|habit| (*habit, bench.cases.clone()))).collect();
+    let cases = cases(&bench, &habits, &way, args.rehearse)?;
+    let turns: Vec<_> = (0..rounds).flat_map(|_| cases.iter().cloned()).collect();
     let all = bench.play(&turns, &way, line)?;
+    let plays: usize = all.iter().map(|habit| habit.cases).sum();
     let wrong = all.iter().filter(|habit| !habit.caught.is_empty() || !habit.inconclusive.is_empty()).count();
     print(&format!(
-        "{} habits, {rounds} rounds of {} cases: {wrong} of {} runs with a case that did not pass; {:.0} s\n",
+        "{} habits, {rounds} rounds of {} cases, {plays} plays: {wrong} of {} runs with a case that did not pass; {:.0} s\n",
         habits.len(),
         bench.cases.len(),
         all.len(),
         began.elapsed().as_secs_f64()
     ))?;
     Ok(u8::from(wrong > 0))
+}
+
+/// What is played with each habit: every case, or those to which it makes a difference. A habit of which the machine knows
+/// nothing, such as how bytes are written, makes none in a rehearsal: then it is every case.
+fn cases(bench: &Bench, habits: &[Quirk], way: &Way, rehearse: bool) -> Result<Vec<(Quirk, Cases)>, Failure> {
+    if !rehearse {
+        return Ok(habits.iter().map(|habit| (*habit, bench.cases.clone())).collect());
+    }
+    let rehearsal = bench.rehearse(habits, way)?;
+    let each = |habit: &Quirk| {
+        let differ: Cases = bench.cases.iter().filter(|case| rehearsal.may_differ(case, *habit)).cloned().collect();
+        (*habit, if differ.iter().any(|case| rehearsal.is_taped(case)) { differ } else { bench.cases.clone() })
+    };
+    Ok(habits.iter().map(each).collect())
 }
 
 fn line(habit: &Mutant) -> String {
