@@ -66,7 +66,7 @@ impl Variant {
                     Err(Stop::Inconclusive(why)) => why,
                     _ => String::new(),
                 };
-                Finding { rules: Vec::new(), step: None, expected: String::new(), got, whenever: false }
+                Finding::new(Vec::new(), None, String::new(), got)
             }
         };
         finding.rules.splice(0..0, rules(&["MTP-18"]));

@@ -128,6 +128,13 @@ impl Mutant {
         self.caught.iter().filter(first).map(|caught| caught.case.as_str())
     }
 
+    /// One that no case was played against.
+    #[must_use]
+    pub fn unmet(fault: Quirk) -> Self {
+        let (caught, inconclusive) = (Vec::new(), Vec::new());
+        Self { fault, cases: 0, caught, inconclusive, skipped: 0, took: Duration::ZERO }
+    }
+
     /// Takes in what further cases said of the same fault.
     pub fn extend(&mut self, further: Self) {
         self.cases += further.cases;

@@ -89,14 +89,7 @@ mod tests {
     use crate::stop::Finding;
 
     fn failure() -> Result<(), Stop> {
-        Err(Finding {
-            rules: Vec::new(),
-            step: None,
-            expected: String::new(),
-            got: "an end".to_owned(),
-            whenever: false,
-        }
-        .stop())
+        Err(Finding::new(Vec::new(), None, String::new(), "an end".to_owned()).stop())
     }
 
     #[test]

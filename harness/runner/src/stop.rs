@@ -45,6 +45,11 @@ impl Stop {
 }
 
 impl Finding {
+    /// One that a slow machine may be the reason for.
+    pub(crate) fn new(rules: Vec<RuleId>, step: Option<Line>, expected: String, got: String) -> Self {
+        Self { rules, step, expected, got, whenever: false }
+    }
+
     pub(crate) fn stop(self) -> Stop {
         Stop::Fail(Box::new(self))
     }

@@ -21,6 +21,7 @@ fn differs(case: PlannedCase, fault: Quirk) -> bool {
 
 #[rstest]
 #[case::bytes("status/of-the-server", server::Quirk::StatusTwice, true)]
+#[case::the_key_that_something_is_encrypted_under("status/of-the-server", server::Quirk::SkUnderServerKey, true)]
 #[case::what_the_case_is_not_about("status/of-the-server", server::Quirk::GapOfOne, false)]
 #[case::a_timer("init/nobody-answers", server::Quirk::NoInviteTimeout, true)]
 #[case::another_timer("init/nobody-answers", server::Quirk::NoAnswerTimeout, false)]

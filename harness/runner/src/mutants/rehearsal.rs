@@ -4,18 +4,18 @@
 //! told the same. If it does the same, down to the last byte, the case would have gone the same way: it passes. In most
 //! cases most faults make no difference.
 //!
-//! What that cannot tell is how a fault spreads from one case to another that shares its server; who uses this has to look
-//! whether it does.
+//! What that cannot tell is how a fault spreads from one case to another that shares its server, and what depends on chance:
+//! on the order of the users' uids, say, or on what comes in one read. Who uses this has to play some of the others as well.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mpchat_model::Verdict;
 use mpchat_peer::{client, server};
 use mpchat_proto::crypto::shortcut;
 
-use super::{Quirk, results};
+use super::{Quirk, next, results};
 use crate::client::{ClientSubject, Embedding as ClientEmbedding};
 use crate::plan::PlannedCase;
 use crate::run::{RunOptions, Unreachable};
@@ -57,13 +57,14 @@ pub fn rehearse(cases: &[Arc<PlannedCase>], faults: &[Quirk], options: RunOption
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Unreachable(error.to_string()))?;
     let results = runtime.block_on(results(subject, &cases, options))?;
+    // Nobody adds to a tape any more.
+    drop(runtime);
     let passed: BTreeSet<&str> =
         results.iter().filter(|r| r.verdict == Verdict::Pass).map(|result| result.id.as_str()).collect();
-    let tapes: Vec<(&Arc<PlannedCase>, Taped)> = by_case(&cases, servers.take(), Taped::Servers)
+    let tapes = by_case(&cases, servers.take(), Taped::Servers)
         .chain(by_case(&cases, clients.take(), Taped::Clients))
-        .filter(|(case, _)| passed.contains(case.id.as_str()))
-        .collect();
-    Ok(Rehearsal(replay(&tapes, faults)))
+        .filter(|(case, _)| passed.contains(case.id.as_str()));
+    Ok(Rehearsal(replay(tapes, faults)))
 }
 
 /// The tapes of one case.
@@ -73,12 +74,15 @@ enum Taped {
 }
 
 impl Taped {
+    /// A peer that panics does something else, too.
     fn differs(&self, fault: Quirk) -> bool {
-        match (self, fault) {
+        let differs = || match (self, fault) {
             (Self::Servers(tapes), Quirk::Server(quirk)) => tapes.iter().any(|tape| tape.differs(quirk)),
             (Self::Clients(tapes), Quirk::Client(quirk)) => tapes.iter().any(|tape| tape.differs(quirk)),
             _ => true,
-        }
+        };
+        // What the machine leaves behind is dropped; the tapes are only read.
+        catch_unwind(AssertUnwindSafe(differs)).unwrap_or(true)
     }
 }
 
@@ -90,15 +94,17 @@ fn by_case<T>(
     tapes.into_iter().filter_map(move |(case, tapes)| Some((cases.get(case)?, taped(tapes))))
 }
 
-/// Plays the tapes to every fault, on all processors.
-fn replay(tapes: &[(&Arc<PlannedCase>, Taped)], faults: &[Quirk]) -> HashMap<String, BTreeSet<Quirk>> {
+/// Plays the tapes to every fault, on all processors; each tape is gone when that is done.
+fn replay<'c>(
+    tapes: impl Iterator<Item = (&'c Arc<PlannedCase>, Taped)> + Send,
+    faults: &[Quirk],
+) -> HashMap<String, BTreeSet<Quirk>> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(HashMap::new());
+    let (tapes, found) = (Mutex::new(tapes), Mutex::new(HashMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..processors {
             scope.spawn(|| {
-                while let Some((case, tapes)) = tapes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((case, tapes)) = next(&tapes) {
                     let differs = || faults.iter().copied().filter(|fault| tapes.differs(*fault)).collect();
                     let differs = shortcut::for_nobody(differs);
                     found.lock().unwrap_or_else(PoisonError::into_inner).insert(case.id.clone(), differs);

@@ -232,7 +232,7 @@ impl Play {
                     let mut rules = leaf.line.rules.clone();
                     rules.extend(crate::stop::rules(&["MTP-19"]));
                     let (step, expected) = (Some(leaf.line.clone()), "the server closes its side too".to_owned());
-                    crate::stop::Finding { rules, step, expected, got, whenever: false }.stop()
+                    crate::stop::Finding::new(rules, step, expected, got).stop()
                 } else {
                     Stop::Inconclusive(format!("{got}, and nothing is answered any more"))
                 });

@@ -168,14 +168,7 @@ impl Play {
         let general = crate::stop::rules(&["MTP-13"]);
         let rules = if conn.logged_in { [general, own].concat() } else { [own, general].concat() };
         let got = format!("{name} heard {answer}, and then the end");
-        Err(crate::stop::Finding {
-            rules,
-            step,
-            expected: "the end, without an answer".to_owned(),
-            got,
-            whenever: false,
-        }
-        .stop())
+        Err(crate::stop::Finding::new(rules, step, "the end, without an answer".to_owned(), got).stop())
     }
 
     fn stream_ended(&mut self, number: usize, how: EndHow) -> Result<(), Stop> {

@@ -111,7 +111,7 @@ impl Play {
                 found.extend(rules(&["MTP-18"]));
                 let got = format!("{}'s connection has ended", leaf.conn);
                 let (step, expected) = (Some(leaf.line.clone()), leaf.line.text.clone());
-                return Err(Finding { rules: found, step, expected, got, whenever: false }.stop());
+                return Err(Finding::new(found, step, expected, got).stop());
             }
         }
         self.fence(&[number]).await
@@ -204,8 +204,7 @@ impl Play {
         let mut found = line.as_ref().map(|l| l.rules.clone()).unwrap_or_default();
         found.extend(rules(self.unexpected_rules(happening)));
         let got = format!("{name} heard {}", self.describe(happening));
-        let finding =
-            Finding { rules: found, step: line, expected: format!("{name} hears nothing"), got, whenever: false };
+        let finding = Finding::new(found, line, format!("{name} hears nothing"), got);
         self.or_refusal(number, happening, Box::new(finding))
     }
 
@@ -229,8 +228,7 @@ impl Play {
                 let line = self.checking.as_ref().map(|c| c.line.clone()).or_else(|| self.nearest_line(&name));
                 let mut found = self.checking.as_ref().map(|c| c.line.rules.clone()).unwrap_or_default();
                 found.extend(rules(&["STAT-01", "MTP-18"]));
-                Finding { rules: found, step: line, expected: "status_res Online".to_owned(), got, whenever: false }
-                    .stop()
+                Finding::new(found, line, "status_res Online".to_owned(), got).stop()
             }
             Ok(false) => match self.is_held_up_by_a_reader().await {
                 Ok(true) => self.finding(&["MTP-18"], None, "status_res Online", got + HELD_UP),
@@ -392,13 +390,7 @@ impl Play {
             found = vec![last.clone()];
         }
         got.push_str(", although a later status_req was answered");
-        let finding = Box::new(Finding {
-            rules: found,
-            step: Some(leaf.line.clone()),
-            expected: self.describe_leaf(&leaf),
-            got,
-            whenever: false,
-        });
+        let finding = Box::new(Finding::new(found, Some(leaf.line.clone()), self.describe_leaf(&leaf), got));
         // What waits to be due may be a refusal of just this.
         let waits = self.conns.iter().enumerate().find_map(|(n, c)| Some((n, c.queue.front()?.clone())));
         if self.may_be_refused_unseen(&leaf) {
@@ -475,8 +467,7 @@ impl Play {
                 let name = self.conns.get(number).map(|c| c.name.clone()).unwrap_or_default();
                 let got = format!("{name} heard {}", self.describe(&next));
                 let expected = "nothing after the last line of the diagram".to_owned();
-                let finding =
-                    Finding { rules: rules(self.unexpected_rules(&next)), step: None, expected, got, whenever: false };
+                let finding = Finding::new(rules(self.unexpected_rules(&next)), None, expected, got);
                 return Err(self.or_refusal(number, &next, Box::new(finding)));
             }
         }

@@ -143,11 +143,11 @@ impl Play {
     }
 
     /// Whether a status_res is of somebody who may well be a member, but has another place, or none: a uid that is right, in a
-    /// roster that is wrong.
+    /// roster that is wrong. The asker's is none of these: it is what a server writes that takes the uid of the recipient.
     fn is_another_member(&self, leaf: &Leaf, heard: &Heard) -> bool {
         let (uid, asker) = (heard.header.uid, self.uid_of(&self.user_of_conn(&leaf.conn)));
         let is_user = self.users.values().any(|identity| identity.uid == uid);
-        heard.kind == Kind::StatusRes && is_user && Some(uid) != asker
+        heard.kind == Kind::StatusRes && heard.header.sid != Sid::NONE && is_user && Some(uid) != asker
     }
 
     fn compare_payload(&self, leaf: &Leaf, message: &Message, heard: &Heard) -> Result<(), Mismatch> {

@@ -180,13 +180,12 @@ impl Play {
     fn too_early(&self, leaf: &Leaf, early: std::time::Duration, happening: &Happening) -> Stop {
         let mut found = leaf.line.rules.clone();
         found.extend(rules(blame::missing(leaf)));
-        Finding {
-            rules: found,
-            step: Some(leaf.line.clone()),
-            expected: format!("{} only when the timer has passed", leaf.line.text),
-            got: format!("{} {} ms too early", self.describe(happening), early.as_millis()),
-            whenever: false,
-        }
+        Finding::new(
+            found,
+            Some(leaf.line.clone()),
+            format!("{} only when the timer has passed", leaf.line.text),
+            format!("{} {} ms too early", self.describe(happening), early.as_millis()),
+        )
         .stop()
     }
 
@@ -261,14 +260,7 @@ impl Play {
             if found.is_empty() {
                 found.extend(rules(self.unexpected_rules(happening)));
             }
-            return Finding {
-                rules: found,
-                step: Some(leaf.line.clone()),
-                expected: leaf.line.text.clone(),
-                got,
-                whenever: false,
-            }
-            .stop();
+            return Finding::new(found, Some(leaf.line.clone()), leaf.line.text.clone(), got).stop();
         }
         if let Some(note) = self.checking.as_ref().filter(|note| note.conn == name) {
             let mut found = note.line.rules.clone();
@@ -278,7 +270,7 @@ impl Play {
             } else {
                 format!("{name} hears nothing")
             };
-            return Finding { rules: found, step: Some(note.line.clone()), expected, got, whenever: false }.stop();
+            return Finding::new(found, Some(note.line.clone()), expected, got).stop();
         }
         let upcoming = self.upcoming(&name);
         // An act of the connection itself ends the look ahead: what comes behind it has another cause.
@@ -287,20 +279,13 @@ impl Play {
             Some(leaf) if matches!(leaf.what, LeafKind::Note(_)) => {
                 let mut found = leaf.line.rules.clone();
                 found.extend(rules(self.unexpected_rules(happening)));
-                Finding {
-                    rules: found,
-                    step: Some(leaf.line.clone()),
-                    expected: leaf.line.text.clone(),
-                    got,
-                    whenever: false,
-                }
-                .stop()
+                Finding::new(found, Some(leaf.line.clone()), leaf.line.text.clone(), got).stop()
             }
             Some(leaf) if self.compare(leaf, happening).is_ok() => {
                 let mut found = leaf.line.rules.clone();
                 found.extend(rules(blame::missing(leaf)));
                 let expected = format!("{}, only after what stands before it in the diagram", leaf.line.text);
-                Finding { rules: found, step: Some(leaf.line.clone()), expected, got, whenever: false }.stop()
+                Finding::new(found, Some(leaf.line.clone()), expected, got).stop()
             }
             _ => {
                 // An end or a refusal out of turn takes the place of what is awaited elsewhere.
@@ -320,7 +305,7 @@ impl Play {
                     None => format!("nothing for {name} at this point"),
                 };
                 let step = awaited.map(|leaf| leaf.line.clone()).or_else(|| self.nearest_line(&name));
-                Finding { rules: found, step, expected, got, whenever: false }.stop()
+                Finding::new(found, step, expected, got).stop()
             }
         }
     }

@@ -277,24 +277,11 @@ impl Play {
     /// Notes a broken SHOULD, and goes on.
     fn warn(&mut self, rules: &[&str], expected: &str, got: String) {
         let rules = crate::stop::rules(rules);
-        self.warning.get_or_insert(crate::stop::Finding {
-            rules,
-            step: None,
-            expected: expected.to_owned(),
-            got,
-            whenever: false,
-        });
+        self.warning.get_or_insert(crate::stop::Finding::new(rules, None, expected.to_owned(), got));
     }
 
     /// A finding at `line`.
     fn finding(&self, rules: &[&str], line: Option<&Line>, expected: &str, got: String) -> Stop {
-        crate::stop::Finding {
-            rules: crate::stop::rules(rules),
-            step: line.cloned(),
-            expected: expected.to_owned(),
-            got,
-            whenever: false,
-        }
-        .stop()
+        crate::stop::Finding::new(crate::stop::rules(rules), line.cloned(), expected.to_owned(), got).stop()
     }
 }

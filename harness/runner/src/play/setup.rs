@@ -530,13 +530,12 @@ fn refused(answer: &Heard, so_little: bool) -> Stop {
     let text = String::from_utf8_lossy(&answer.payload).into_owned();
     let why = format!("the target refused a session: {text:?}");
     let breach = so_little.then(|| {
-        Box::new(Finding {
-            rules: rules(&["INIT-09", "PAY-07"]),
-            step: None,
-            expected: "a session of up to four users, with fewer than four sessions (PAY-07)".to_owned(),
-            got: why.clone(),
-            whenever: false,
-        })
+        Box::new(Finding::new(
+            rules(&["INIT-09", "PAY-07"]),
+            None,
+            "a session of up to four users, with fewer than four sessions (PAY-07)".to_owned(),
+            why.clone(),
+        ))
     });
     Stop::Refused { why, breach }
 }

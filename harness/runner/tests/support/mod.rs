@@ -15,7 +15,7 @@ pub(crate) fn scenario(id: &str, text: &str) -> Arc<Scenario> {
     Arc::new(mpchat_script::parse(&format!("{id}.mmd"), id, text).unwrap())
 }
 
-/// `msg/one-line`
+/// A scenario of the suite by its id: `status/of-the-server`.
 pub(crate) fn scenario_of_the_suite(id: &str) -> Arc<Scenario> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios").join(format!("{id}.mmd"));
     scenario(id, &std::fs::read_to_string(file).unwrap())

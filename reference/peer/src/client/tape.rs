@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mpchat_proto::client::{Client, Command, Event, Quirk};
+use mpchat_proto::client::{Client, Command, Config, Event, Quirk};
+use mpchat_proto::crypto::Provider;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -16,7 +17,8 @@ pub struct Tape(Arc<Mutex<Vec<Start>>>);
 
 /// One client.
 struct Start {
-    options: ClientOptions,
+    config: Config,
+    provider: &'static dyn Provider,
     seed: [u8; 32],
     reel: Reel<Client>,
 }
@@ -58,7 +60,8 @@ impl Tape {
 
     /// A client whose start is on the tape, and what it is to be noted on.
     pub(super) fn start(&self, options: &ClientOptions) -> (Client, Reel<Client>) {
-        let start = Start { options: options.clone(), seed: rand::random(), reel: Reel::default() };
+        let (config, provider) = (options.config.clone(), options.provider);
+        let start = Start { config, provider, seed: rand::random(), reel: Reel::default() };
         let started = (start.client(), start.reel.clone());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(start);
         started
@@ -74,7 +77,7 @@ impl std::fmt::Debug for Tape {
 impl Start {
     fn client(&self) -> Client {
         let rng = Box::new(StdRng::from_seed(self.seed));
-        Client::new(self.options.config.clone(), self.options.provider, rng)
+        Client::new(self.config.clone(), self.provider, rng)
     }
 }
 

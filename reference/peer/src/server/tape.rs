@@ -100,6 +100,8 @@ impl Told for Server {
     }
 
     fn came(&mut self, _: &Came) -> Came {
+        // Only a log needs them.
+        while self.poll_event().is_some() {}
         Came { due: self.poll_timeout(), actions: std::iter::from_fn(|| self.poll_action()).collect() }
     }
 }

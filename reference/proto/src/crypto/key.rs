@@ -104,6 +104,12 @@ impl PublicKey {
         ciphertext.try_into().expect("as many bytes as the modulus, 2048 bits")
     }
 
+    /// Tells it from every other key.
+    #[cfg(feature = "faults")]
+    pub(super) fn modulus(&self) -> Box<[u8]> {
+        self.0.n_bytes()
+    }
+
     /// The public key file: PEM, SubjectPublicKeyInfo (section 9).
     #[must_use]
     pub fn to_pem(&self) -> String {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rand_core::CryptoRng;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{OaepError, PublicKey};
@@ -37,10 +38,17 @@ pub fn enable() {
 
 /// Does something after which nobody will decrypt what it encrypts: it takes no room in the table.
 pub fn for_nobody<T>(act: impl FnOnce() -> T) -> T {
-    let before = NOTES.replace(false);
-    let done = act();
-    NOTES.set(before);
-    done
+    let _whatever_happens = Noting(NOTES.replace(false));
+    act()
+}
+
+/// Whether the thread noted before; when dropped, it does so again.
+struct Noting(bool);
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        NOTES.set(self.0);
+    }
 }
 
 /// A stand-in for a ciphertext, if the shortcut is taken.
@@ -50,6 +58,9 @@ pub(super) fn seal(key: &PublicKey, rng: &mut dyn CryptoRng, message: &[u8]) -> 
     }
     let mut ciphertext = [0; ETK_LEN];
     rng.fill_bytes(&mut ciphertext);
+    // As a ciphertext does, it depends on key and message, not on the random numbers alone.
+    let digest = Sha256::new().chain_update(key.modulus()).chain_update(message).finalize();
+    ciphertext.iter_mut().rev().zip(digest).for_each(|(byte, other)| *byte ^= other);
     // Below every modulus, as a ciphertext is.
     ciphertext[0] = 0;
     if !NOTES.get() {

@@ -10,9 +10,13 @@ use mpchat_runner::mutants::{Mutant, Quirk, Rehearsal, meets, mutants, rehearse}
 use mpchat_runner::{PlannedCase, RunOptions, Timers, Transport, plan, plan_for_clients};
 
 use super::super::print;
+use super::rounds::Turns;
 use crate::embedded;
 use crate::failure::Failure;
 use crate::selection;
+
+/// Of the cases to which a fault should make no difference, one in so many is played all the same; with the next fault others.
+const LOOKED_AT: usize = 40;
 
 /// The suite, ready to be played many times in this process.
 pub(super) struct Bench {
@@ -73,6 +77,25 @@ impl Bench {
     pub(super) fn rehearse(&self, faults: &[Quirk], way: &Way) -> Result<Rehearsal, Failure> {
         let rehearsal = rehearse(&self.cases, faults, self.options(way));
         rehearsal.map_err(|error| Failure::unreachable(error.to_string()))
+    }
+
+    /// What a rehearsal says that is to be played.
+    pub(super) fn reached(&self, rehearsal: &Rehearsal, quirks: &[Quirk]) -> Turns {
+        let each = |quirk: &Quirk| {
+            let differ = self.cases.iter().enumerate().filter(|(_, case)| rehearsal.may_differ(case, *quirk));
+            (*quirk, differ.map(|(n, _)| n).collect())
+        };
+        quirks.iter().map(each).collect()
+    }
+
+    /// The same with some of the others.
+    pub(super) fn with_some_others(&self, reached: &Turns) -> Turns {
+        let turns = reached.iter().enumerate().map(|(n, (quirk, cases))| {
+            let others = (0..self.cases.len()).filter(|case| !cases.contains(case));
+            let looked_at = others.skip(n % LOOKED_AT).step_by(LOOKED_AT);
+            (*quirk, cases.iter().copied().chain(looked_at).collect())
+        });
+        turns.collect()
     }
 
     fn options(&self, way: &Way) -> RunOptions {

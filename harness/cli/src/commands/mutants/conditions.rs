@@ -40,18 +40,20 @@ fn rules_without_fault(mutants: &[Mutant], ledger: &Ledger) -> Vec<String> {
     without.map(|rule| format!("{} has no fault", rule.id)).collect()
 }
 
+/// The cases on the list of those that need not catch a fault.
+pub(super) fn spared(list: &str) -> BTreeSet<&str> {
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(": ").map(|(case, _)| case)).collect()
+}
+
 /// A case catches a fault, or is on the list of those that need not.
 fn cases_without_fault(mutants: &[Mutant], cases: &[Arc<PlannedCase>], spared: &str) -> Vec<String> {
     let caught: BTreeSet<&str> =
         mutants.iter().flat_map(|mutant| &mutant.caught).map(|caught| caught.case.as_str()).collect();
     // A client's cases have their role behind an @.
     let of_clients = mutants.iter().any(|mutant| mutant.fault.role() == "client");
-    let spared: BTreeSet<&str> = spared
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(": ").map(|(case, _)| case))
-        .filter(|case| case.contains('@') == of_clients)
-        .collect();
+    let spared: BTreeSet<&str> =
+        self::spared(spared).into_iter().filter(|case| case.contains('@') == of_clients).collect();
     let mut breaches = Vec::new();
     for case in cases {
         if !caught.contains(case.id.as_str()) && !spared.contains(case.id.as_str()) {

@@ -28,11 +28,11 @@ const CASES_SIDE_BY_SIDE: usize = 32;
 /// The same where nothing else runs.
 const CASES_ALONE: usize = 8;
 
-/// How many faults are looked at again.
+/// How many faults a busy machine hides at most.
 const HIDDEN: usize = 6;
 
 /// How many faults are tried side by side for each processor.
-const FAULTS_A_PROCESSOR: usize = 4;
+const FAULTS_A_PROCESSOR: usize = 7;
 
 /// Runs the suite against every fault; exit code 1 if a condition does not hold.
 pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
@@ -58,14 +58,14 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
     let began = Instant::now();
     let show = |mutant: &Mutant| line(mutant, args.verbose);
     let mut all = if args.confirm {
-        confirm::confirm(&bench, &faults, &way, &show)?
+        confirm::confirm(&bench, &faults, &way, show)?
     } else if !args.every_case {
-        whole::rehearsed(&bench, &faults, &way, whole, &show)?
+        whole::rehearsed(&bench, &faults, &way, whole, show)?
     } else {
         let turns: Vec<_> = faults.iter().map(|fault| (*fault, bench.meeting(*fault))).collect();
-        bench.play(&turns, &way, &show)?
+        bench.play(&turns, &way, show)?
     };
-    look_again(&bench, &mut all, &way, &show)?;
+    look_again(&bench, &mut all, &way, show)?;
     for file in &args.report {
         matrix::write(file, &all, &bench.cases, if client { "client" } else { "server" }).map_err(Failure::usage)?;
     }
@@ -88,9 +88,13 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
 /// in time. It does not hide many.
 fn look_again(bench: &Bench, all: &mut [Mutant], way: &Way, show: impl Fn(&Mutant) -> String) -> Result<(), Failure> {
     let way = Way { peers: 1, jobs: CASES_ALONE, ..*way };
-    let hidden = all.iter_mut().filter(|mutant| mutant.named().next().is_none());
-    for mutant in hidden.take(HIDDEN) {
-        let again = bench.play(&[(mutant.fault, bench.meeting(mutant.fault))], &way, &show)?;
+    let hidden: Vec<&mut Mutant> = all.iter_mut().filter(|mutant| mutant.named().next().is_none()).collect();
+    if hidden.len() > HIDDEN {
+        return Ok(());
+    }
+    for mutant in hidden {
+        let only_if_named = |again: &Mutant| again.named().next().map_or_else(String::new, |_| show(again));
+        let again = bench.play(&[(mutant.fault, bench.meeting(mutant.fault))], &way, only_if_named)?;
         for better in again.into_iter().filter(|again| again.named().next().is_some()) {
             *mutant = better;
         }

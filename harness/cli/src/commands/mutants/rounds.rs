@@ -55,7 +55,10 @@ pub(super) fn in_rounds(
             played.entry(fault).or_default().extend(cases);
         }
     }
-    Ok(all.into_values().collect())
+    // A fault that meets no case survives.
+    let unmet = faults.iter().filter(|fault| !all.contains_key(fault)).map(|fault| Mutant::unmet(*fault));
+    let unmet: Vec<Mutant> = unmet.collect();
+    Ok(all.into_values().chain(unmet).collect())
 }
 
 /// Whether a case named the rule of a fault first.

@@ -6,12 +6,9 @@ use mpchat_runner::mutants::{Mutant, Quirk};
 
 use super::super::print;
 use super::bench::{Bench, Way};
+use super::conditions;
 use super::rounds::{Plan, SoFar, Turns, in_rounds, is_named};
 use crate::failure::Failure;
-
-/// Of the cases to which a fault should make no difference, each so-manieth is played against it all the same: with the next
-/// fault the next ones.
-const LOOKED_AT: usize = 40;
 
 /// Plays every case with every fault that makes a difference to it, as a rehearsal says; and with every one where that
 /// does not hold: where a case fails to which the fault should make none, where the fault is not caught by its rule, and, of
@@ -24,30 +21,15 @@ pub(super) fn rehearsed(
     line: impl Fn(&Mutant) -> String,
 ) -> Result<Vec<Mutant>, Failure> {
     let rehearsal = bench.rehearse(faults, way)?;
-    let reached: Turns = faults
-        .iter()
-        .map(|fault| {
-            let differ = bench.cases.iter().enumerate().filter(|(_, case)| rehearsal.may_differ(case, *fault));
-            (*fault, differ.map(|(n, _)| n).collect())
-        })
-        .collect();
+    let reached = bench.reached(&rehearsal, faults);
     print(&format!(
         "rehearsed: {} of {} plays may come to something else than with a right peer\n",
         reached.values().map(BTreeSet::len).sum::<usize>(),
         faults.len() * bench.cases.len()
     ))?;
     let plans: [Plan<'_>; 2] =
-        [&|_| with_some_others(bench, &reached), &|so_far| what_is_left(bench, &reached, so_far, all)];
+        [&|_| bench.with_some_others(&reached), &|so_far| what_is_left(bench, &reached, so_far, all)];
     in_rounds(bench, faults, way, line, &plans)
-}
-
-fn with_some_others(bench: &Bench, reached: &Turns) -> Turns {
-    let turns = reached.iter().enumerate().map(|(n, (fault, cases))| {
-        let others = (0..bench.cases.len()).filter(|case| !cases.contains(case));
-        let looked_at = others.skip(n % LOOKED_AT).step_by(LOOKED_AT);
-        (*fault, cases.iter().copied().chain(looked_at).collect())
-    });
-    turns.collect()
 }
 
 fn what_is_left(bench: &Bench, reached: &Turns, so_far: &SoFar, all: bool) -> Turns {
@@ -59,8 +41,12 @@ fn what_is_left(bench: &Bench, reached: &Turns, so_far: &SoFar, all: bool) -> Tu
         })
         .collect();
     let every: BTreeSet<usize> = (0..bench.cases.len()).collect();
-    let idle: BTreeSet<usize> =
-        every.iter().copied().filter(|n| all && !caught.values().any(|of| of.contains(n))).collect();
+    let spared = conditions::spared(crate::embedded::spared());
+    let is_idle = |n: &usize| {
+        let catches = caught.values().any(|of| of.contains(n));
+        !catches && bench.cases.get(*n).is_some_and(|case| !spared.contains(case.id.as_str()))
+    };
+    let idle: BTreeSet<usize> = every.iter().copied().filter(|n| all && is_idle(n)).collect();
     let each = |(fault, cases): (&Quirk, &BTreeSet<usize>)| {
         let spreads = caught.get(fault).is_some_and(|caught| !caught.is_subset(cases));
         let left = if spreads || !is_named(so_far, *fault) { every.clone() } else { idle.clone() };

@@ -360,15 +360,13 @@ impl Host {
     ) -> Stop {
         let mut found = line.map(|line| line.rules.clone()).unwrap_or_default();
         found.extend(crate::stop::rules(rules));
-        Finding { rules: found, step: line.cloned(), expected: expected.into(), got: got.into(), whenever: false }
-            .stop()
+        Finding::new(found, line.cloned(), expected.into(), got.into()).stop()
     }
 
     /// A breach of a rule that holds whatever the line is about: `rules` come first.
     fn breach(&self, rules: &[&str], expected: impl Into<String>, got: impl Into<String>) -> Stop {
         let step = self.at.clone();
-        Finding { rules: crate::stop::rules(rules), step, expected: expected.into(), got: got.into(), whenever: false }
-            .stop()
+        Finding::new(crate::stop::rules(rules), step, expected.into(), got.into()).stop()
     }
 
     /// The transcript: the lines that were played or seen, in the order of the diagram.

@@ -232,7 +232,7 @@ faults {
     ShownThoughRefused "MSG-14" "shows an envelope of another session, and answers it with an error text";
     CekOfMessage "MSG-15" "uses one cek for all recipients of a text";
     CekOfUser "MSG-15" "uses one cek for all texts to a user";
-    CekOfNumber "MSG-15" "makes the ceks of a connection anew on the next one, text by text";
+    CekOfNumber "MSG-15" "uses the ceks of a connection again on the next one, in the same order";
     CekOfText "MSG-15" "uses the cek of an earlier envelope when a text is sent again";
     TooLongCut "MSG-16" "cuts a text that does not fit, and sends it";
     TooLongForSome "MSG-16" "sends a text that does not fit to those for whom there is room";

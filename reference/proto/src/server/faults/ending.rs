@@ -72,10 +72,9 @@ impl Server {
             }
             Quirk::ReplacedErrorForgotten if why == Ending::Replaced => {
                 let uid = self.user_of(id);
-                for (number, _) in self.broken.failed_by.iter().filter(|(_, by)| Some(*by) == uid) {
-                    if let Some(message) = self.messages.get_mut(number) {
-                        message.failed = false;
-                    }
+                self.broken.failed_by.retain(|(_, by)| Some(*by) != uid);
+                for (number, message) in &mut self.messages {
+                    message.failed &= self.broken.failed_by.iter().any(|(failed, _)| failed == number);
                 }
             }
             Quirk::OverdueStays if why == Ending::AnswerTimeout => return self.decide_for(id),
@@ -98,6 +97,7 @@ impl Server {
             self.broken.left_undecided.insert((sid, uid));
         }
         self.broken.answered_at.remove(&uid);
+        self.broken.init_arrivals.remove(&uid);
         match fault {
             Quirk::LeaverAwaited => {
                 if let Some(member) = self.member(id) {
