@@ -48,14 +48,16 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// Whether a case is meant by one of the filters: `=id` exactly, a rule, an area of rules, or a part of the id.
+/// Whether a case is meant by one of the filters: `=id` exactly (in every role, if the id names none), a rule, an area of rules,
+/// or a part of the id.
 pub(crate) fn is_meant(case: &PlannedCase, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| matches(case, filter))
 }
 
 fn matches(case: &PlannedCase, filter: &str) -> bool {
     if let Some(exact) = filter.strip_prefix('=') {
-        return case.id == exact;
+        let is_one_of_its_roles = || case.id.rsplit_once('@').is_some_and(|(id, _role)| id == exact);
+        return case.id == exact || is_one_of_its_roles();
     }
     if filter.parse::<RuleId>().is_ok() {
         return case.covers().iter().any(|rule| rule.as_str() == filter);

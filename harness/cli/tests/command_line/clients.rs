@@ -49,3 +49,16 @@ fn a_role_takes_its_cases_only() {
     assert!(!results.cases.is_empty());
     assert!(results.cases.iter().all(|case| case.id.ends_with("@bob") && case.verdict == Verdict::Pass));
 }
+
+#[test]
+fn an_exact_id_means_every_role_or_the_one_that_it_names() {
+    let place = Place::new();
+    let listed = |id: &str| -> Vec<String> {
+        let done = place.mpchat(&["run", "--client", "embedded", "--list", id]);
+        let ids = done.out.lines().filter(|line| line.contains('@')).filter_map(|line| line.split_whitespace().next());
+        ids.map(str::to_owned).collect()
+    };
+    assert_eq!(listed("=msg/redelivery@bob"), ["msg/redelivery@bob"]);
+    let both = listed("=msg/redelivery");
+    assert!(both.len() > 1 && both.iter().all(|id| id.starts_with("msg/redelivery@")), "{both:?}");
+}
