@@ -4,7 +4,8 @@
 // `cargo run -p mpchat-script --example mermaid_lines -- scenarios` prints them. Without `messages`, the diagram only has to
 // be accepted. Exit code 1 if anything differs, with the differences; 2 if there was nothing to check.
 //
-// Two versions of Mermaid look, because viewers are slow to change: what one accepts, the other may drop without a word.
+// Two versions of Mermaid look, because viewers are slow to change: what one accepts, the other may drop without a word. Whoever
+// names one of them has that one look alone.
 
 import { createInterface } from 'node:readline';
 import { JSDOM } from 'jsdom';
@@ -15,7 +16,8 @@ globalThis.window = window;
 globalThis.document = window.document;
 
 const versions = [];
-for (const name of ['mermaid-11', 'mermaid-12']) {
+const named = process.argv.slice(2);
+for (const name of named.length > 0 ? named : ['mermaid-11', 'mermaid-12']) {
   const { default: mermaid } = await import(name);
   mermaid.initialize({ startOnLoad: false, securityLevel: 'strict' });
   versions.push({ name, mermaid });

@@ -1,6 +1,6 @@
 //! A client machine and a server side made by hand, in virtual time. The server side says whatever a test wants it to.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(unreachable_pub, reason = "the modules of a test binary share it")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

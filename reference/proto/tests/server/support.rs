@@ -3,7 +3,7 @@
 //! The clients are frames and keys only, so that they can send whatever a test wants. What the server sends arrives at
 //! once, unless a client has stopped reading.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file includes it and uses its part")]
+#![allow(unreachable_pub, reason = "the modules of a test binary share it")]
 
 use core::time::Duration;
 use std::collections::VecDeque;

@@ -1,15 +1,12 @@
 //! Section 5: who is invited, who decides, who hears of it.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod server_support;
-
 use mpchat_proto::frame::FrameType::{InitReq, InviteRes, MsgReq, StatusReq};
 use mpchat_proto::ids::Sid;
 use mpchat_proto::payload::write_init_req;
 use mpchat_proto::server::Ending;
 use rstest::rstest;
-use server_support::*;
+
+use crate::support::*;
 
 #[test]
 fn all_accept() {

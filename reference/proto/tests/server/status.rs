@@ -1,9 +1,5 @@
 //! Section 8: presence, rosters, probes, farewells.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod server_support;
-
 use core::time::Duration;
 
 use mpchat_proto::frame::FrameType;
@@ -11,7 +7,8 @@ use mpchat_proto::frame::FrameType::{StatusReq, StatusRes};
 use mpchat_proto::ids::Sid;
 use mpchat_proto::server::{Ending, Event};
 use rstest::rstest;
-use server_support::*;
+
+use crate::support::*;
 
 #[test]
 fn of_a_session() {

@@ -1,5 +1,6 @@
 //! What tests of whole runs share.
-#![allow(dead_code, reason = "not every test needs all of it")]
+
+#![cfg_attr(not(feature = "faults"), allow(dead_code, reason = "rehearsals use it"))]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,4 @@
 //! A rehearsal tells which faults make a difference to a case, whatever the peer is told, and whoever it is.
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod support;
 
 use std::sync::Arc;
 
@@ -11,6 +8,8 @@ use mpchat_proto::{client, server};
 use mpchat_runner::mutants::{Quirk, rehearse};
 use mpchat_runner::{PlannedCase, plan, plan_for_clients};
 use rstest::rstest;
+
+use crate::support;
 
 fn differs(case: PlannedCase, fault: Quirk) -> bool {
     let case = Arc::new(case);

@@ -1,13 +1,12 @@
 //! A panic of the suite itself in a case: no verdict about the target, and none in its favour.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
-
-mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpchat_model::{CaseResult, Event, Verdict};
 use mpchat_proto::crypto::{Aead, KeyError, PrivateKey, Provider, default_provider};
 use mpchat_runner::{Embedding, Subject, plan, run};
+
+use crate::support;
 
 const CASE: &str = "---
 title: A question

@@ -1,9 +1,5 @@
 //! Section 6: where lines go, when they are stored, and when their author hears of it.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod server_support;
-
 use core::time::Duration;
 
 use mpchat_proto::frame::FrameType::{MsgReq, MsgRes, StatusReq};
@@ -11,7 +7,8 @@ use mpchat_proto::frame::MAX_PAYLOAD;
 use mpchat_proto::ids::Sid;
 use mpchat_proto::server::{Ending, Event};
 use rstest::rstest;
-use server_support::*;
+
+use crate::support::*;
 
 /// alice, bob and carol in one session, in this order.
 fn three() -> (Net, [C; 3], Sid) {

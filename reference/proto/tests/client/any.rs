@@ -1,17 +1,14 @@
 //! Whatever the server says and the user wants, in whatever order: the client neither panics nor sends a wrong frame:
 //! all that it says can be read by a server that checks everything.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod client_support;
-
-use client_support::*;
 use mpchat_proto::client::{Command, Event};
 use mpchat_proto::frame::FrameType;
 use mpchat_proto::ids::{Sid, Uid};
 use mpchat_proto::payload::write_lines;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+
+use crate::support::*;
 
 fn pick<T: Clone>(rng: &mut StdRng, from: &[T]) -> T {
     from[rng.next_u32() as usize % from.len()].clone()

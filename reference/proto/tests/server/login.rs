@@ -1,9 +1,5 @@
 //! Section 4, the server's side: who gets in, and what a login changes.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod server_support;
-
 use core::time::Duration;
 
 use mpchat_proto::crypto::default_provider;
@@ -15,7 +11,8 @@ use mpchat_proto::server::{Ending, Event};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rstest::rstest;
-use server_support::*;
+
+use crate::support::*;
 
 /// The rule that the last violation broke.
 fn broken(net: &mut Net) -> Option<&'static str> {

@@ -1,17 +1,14 @@
 //! What a client does with frames, and what it refuses: PAY-05, PAY-06, PAY-08, MSG-06, MSG-14, MSG-16, MSG-18, STAT-09,
 //! INIT-16, CLOSE-10, STAT-02.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod client_support;
-
-use client_support::*;
 use mpchat_proto::client::{Command, Config, Event, Refusal, Untrusted};
 use mpchat_proto::envelope;
 use mpchat_proto::frame::FrameType::{self, *};
 use mpchat_proto::ids::{Sid, Uid};
 use mpchat_proto::payload::{Presence, parse_lines, write_lines};
 use rstest::rstest;
+
+use crate::support::*;
 
 /// Lines of the one msg_req in `heard`.
 fn lines(heard: &[Seen]) -> Vec<String> {

@@ -1,22 +1,19 @@
 //! Login, end of connection and login anew: LOGIN-12 to LOGIN-17, MTP-09, MTP-16, MTP-17, MTP-19.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod client_support;
-
-use client_support::*;
 use mpchat_proto::client::{Command, End, Event, Refusal};
 use mpchat_proto::frame::{FrameType, Header};
 use mpchat_proto::ids::Sid;
 use mpchat_proto::login::ServerLogin;
 use rstest::rstest;
 
+use crate::support::*;
+
 /// Steps 2 and 3 for a client that waits for them.
 fn steps(pair: &mut Pair) -> (Vec<u8>, Vec<u8>) {
     pair.connect(ALICE);
     pair.open();
     let mut step_1 = pair.client.poll_transmit().unwrap();
-    let key = provider().private_key(include_str!("../../../harness/kit/server.key.pem")).unwrap();
+    let key = provider().private_key(include_str!("../../../../harness/kit/server.key.pem")).unwrap();
     let (step_2, step_3, _) =
         ServerLogin::request(provider(), &mut pair.rng, &key, |uid| Some(public(uid)), &mut step_1).unwrap();
     (step_2, step_3)

@@ -1,15 +1,12 @@
 //! Section 2, and what bounds the server's memory: headers, streams, numbers, violations, slow readers.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod server_support;
-
 use mpchat_proto::frame::FrameType::{InviteRes, MsgReq, StatusReq, StatusRes};
 use mpchat_proto::frame::{FrameType, Header};
 use mpchat_proto::ids::Sid;
 use mpchat_proto::server::{Action, Ending, Event, Server};
 use rstest::rstest;
-use server_support::*;
+
+use crate::support::*;
 
 fn ending(net: &mut Net) -> Option<Ending> {
     net.events().into_iter().rev().find_map(|event| match event {

@@ -1,9 +1,5 @@
 //! What outlives a restart (MSG-19, CLOSE-04, INIT-03), and a store that fails (PAY-07).
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod server_support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +13,8 @@ use mpchat_proto::server::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rstest::rstest;
-use server_support::*;
+
+use crate::support::*;
 
 #[test]
 fn sessions_and_lines_stay() {
@@ -196,7 +193,7 @@ fn written(change: impl FnOnce(&mut Restored)) -> Result<Server, StoreError> {
     };
     change(&mut restored);
     let provider = default_provider();
-    let key = provider.private_key(include_str!("keys/server.key.pem")).unwrap();
+    let key = provider.private_key(include_str!("../keys/server.key.pem")).unwrap();
     let rng = Box::new(StdRng::seed_from_u64(0));
     let directory = Arc::new([(BOB, public(provider, BOB))].into());
     Server::new(Config::default(), provider, key, directory, rng, Box::new(Written(restored)))

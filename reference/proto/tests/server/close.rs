@@ -1,13 +1,10 @@
 //! Section 7: who may close, who hears of it, and in which order.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod server_support;
-
 use mpchat_proto::frame::FrameType::{CloseReq, MsgReq, StatusReq};
 use mpchat_proto::ids::Sid;
 use rstest::rstest;
-use server_support::*;
+
+use crate::support::*;
 
 fn three() -> (Net, [C; 3], Sid) {
     let mut net = Net::new();

@@ -1,0 +1,8 @@
+//! Whole runs in this process.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod panic;
+#[cfg(feature = "faults")]
+mod rehearsal;
+mod support;
