@@ -128,6 +128,12 @@ impl Mutant {
         self.caught.iter().filter(first).map(|caught| caught.case.as_str())
     }
 
+    /// Whether a case does.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.named().next().is_some()
+    }
+
     /// One that no case was played against.
     #[must_use]
     pub fn unmet(fault: Quirk) -> Self {

@@ -18,11 +18,11 @@ pub(crate) fn driver(args: &DriverArgs) -> Result<u8, Failure> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     let provider = crypto(args.crypto.as_deref())?;
-    #[allow(unused_mut, reason = "only a faulty one is changed")]
-    let mut options = DriverOptions { provider, ..DriverOptions::new(Arc::new(Folders::new(provider))) };
+    let mut options = DriverOptions::new(Arc::new(Folders::new(provider)));
+    options.client.provider = provider;
     #[cfg(feature = "faults")]
     {
-        options.quirk = args.quirk.as_deref().map(quirk).transpose()?;
+        options.client.quirk = args.quirk.as_deref().map(quirk).transpose()?;
     }
     let runtime = runtime()?;
     let driven = runtime.block_on(drive(BufReader::new(tokio::io::stdin()), tokio::io::stdout(), options));

@@ -76,9 +76,13 @@ impl Embedding {
 
     fn options(&self, kit: &Arc<Kit>) -> DriverOptions {
         let kits: Arc<dyn KitSource> = Arc::<Kit>::clone(kit);
-        let options = DriverOptions::new(kits);
+        #[allow(unused_mut, reason = "only a faulty one is changed")]
+        let mut options = DriverOptions::new(kits);
         #[cfg(feature = "faults")]
-        let options = DriverOptions { quirk: self.quirk, tape: self.tape.clone(), ..options };
+        {
+            options.client.quirk = self.quirk;
+            options.client.tape.clone_from(&self.tape);
+        }
         options
     }
 }
@@ -153,7 +157,7 @@ impl Driver {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (read, write) = tokio::io::split(ours);
         let mut options = embedding.options(kit);
-        options.config.login_timeout = login_timeout;
+        options.client.config.login_timeout = login_timeout;
         let task = tokio::spawn(async move {
             let (input, output) = tokio::io::split(theirs);
             // What it could not read or say any more is found by the case.

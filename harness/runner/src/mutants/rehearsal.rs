@@ -33,6 +33,12 @@ impl Rehearsal {
         self.0.contains_key(&case.id)
     }
 
+    /// Whether a fault made a difference to any case that could be taped.
+    #[must_use]
+    pub fn shows(&self, fault: Quirk) -> bool {
+        self.0.values().any(|faults| faults.contains(&fault))
+    }
+
     /// Whether a case may come to something else with a fault than with a right peer.
     #[must_use]
     pub fn may_differ(&self, case: &PlannedCase, fault: Quirk) -> bool {

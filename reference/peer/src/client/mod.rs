@@ -25,7 +25,7 @@ pub use tape::Tape;
 
 /// What the shell drives.
 #[cfg(feature = "faults")]
-type Machine = tape::Recorded;
+type Machine = crate::tape::Recorded<mpchat_proto::client::Client>;
 #[cfg(not(feature = "faults"))]
 type Machine = mpchat_proto::client::Client;
 

@@ -279,17 +279,14 @@ fn machine(options: &ClientOptions) -> Machine {
 
 #[cfg(feature = "faults")]
 fn machine(options: &ClientOptions) -> Machine {
-    let (mut machine, reel) = match &options.tape {
-        Some(tape) => {
-            let (machine, reel) = tape.start(options);
-            (machine, Some(reel))
-        }
-        None => (plain(options), None),
+    let mut recorded = match &options.tape {
+        Some(tape) => tape.start(options),
+        None => Machine { machine: plain(options), reel: None },
     };
     if let Some(quirk) = options.quirk {
-        machine.take_on(quirk);
+        recorded.machine.take_on(quirk);
     }
-    Machine { machine, reel }
+    recorded
 }
 
 async fn sleep_until(due: Option<Instant>) {

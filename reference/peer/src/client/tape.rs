@@ -1,6 +1,5 @@
 //! A client on tape.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mpchat_proto::client::{Client, Command, Config, Event, Quirk};
@@ -9,11 +8,11 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::ClientOptions;
-use crate::tape::{Reel, Told};
+use crate::tape::{Log, Recorded, Reel, Told};
 
 /// What clients were told: a reel for each. Clones share it.
 #[derive(Clone, Default)]
-pub struct Tape(Arc<Mutex<Vec<Start>>>);
+pub struct Tape(Log<Start>);
 
 /// One client.
 struct Start {
@@ -50,21 +49,20 @@ impl Tape {
     /// Whether a client with this fault would have done anything else than the one on the tape.
     #[must_use]
     pub fn differs(&self, quirk: Quirk) -> bool {
-        let starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        starts.iter().any(|start| {
+        self.0.any(|start| {
             let mut client = start.client();
             client.take_on(quirk);
             start.reel.differs(client)
         })
     }
 
-    /// A client whose start is on the tape, and what it is to be noted on.
-    pub(super) fn start(&self, options: &ClientOptions) -> (Client, Reel<Client>) {
+    /// A client that is on the tape from its start.
+    pub(super) fn start(&self, options: &ClientOptions) -> Recorded<Client> {
         let (config, provider) = (options.config.clone(), options.provider);
         let start = Start { config, provider, seed: rand::random(), reel: Reel::default() };
-        let started = (start.client(), start.reel.clone());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(start);
-        started
+        let recorded = Recorded { machine: start.client(), reel: Some(start.reel.clone()) };
+        self.0.push(start);
+        recorded
     }
 }
 
@@ -78,13 +76,6 @@ impl Start {
     fn client(&self) -> Client {
         let rng = Box::new(StdRng::from_seed(self.seed));
         Client::new(self.config.clone(), self.provider, rng)
-    }
-}
-
-impl Came {
-    fn of(client: &Client) -> Self {
-        let wants = (client.wants_connection().is_some(), client.wants_close());
-        Self { frames: None, events: Vec::new(), wants, due: client.poll_timeout() }
     }
 }
 
@@ -105,27 +96,18 @@ impl Told for Client {
         }
     }
 
+    fn seen(&self) -> Came {
+        let wants = (self.wants_connection().is_some(), self.wants_close());
+        Came { frames: None, events: Vec::new(), wants, due: self.poll_timeout() }
+    }
+
     fn came(&mut self, as_before: &Came) -> Came {
-        let mut came = Came::of(self);
-        came.frames = as_before.frames.as_ref().map(|_| std::iter::from_fn(|| self.poll_transmit()).collect());
-        came.events = std::iter::from_fn(|| self.poll_event()).collect();
-        came
+        let frames = as_before.frames.as_ref().map(|_| std::iter::from_fn(|| self.poll_transmit()).collect());
+        Came { frames, events: std::iter::from_fn(|| self.poll_event()).collect(), ..self.seen() }
     }
 }
 
-/// The machine as the shell drives it, noted on a tape if there is one.
-pub(super) struct Recorded {
-    pub(super) machine: Client,
-    pub(super) reel: Option<Reel<Client>>,
-}
-
-impl Recorded {
-    fn note(&self, now: Duration, what: impl FnOnce() -> What) {
-        if let Some(reel) = &self.reel {
-            reel.told(now, what(), Came::of(&self.machine));
-        }
-    }
-
+impl Recorded<Client> {
     pub(super) fn command(&mut self, now: Duration, command: Command) {
         let noted = self.reel.is_some().then(|| command.clone());
         self.machine.command(now, command);
@@ -171,17 +153,13 @@ impl Recorded {
 
     pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         let frame = self.machine.poll_transmit();
-        if let Some(reel) = &self.reel {
-            reel.came(|came| came.frames.get_or_insert_default().extend(frame.clone()));
-        }
+        self.took(|came| came.frames.get_or_insert_default().extend(frame.clone()));
         frame
     }
 
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         let event = self.machine.poll_event();
-        if let (Some(reel), Some(event)) = (&self.reel, &event) {
-            reel.came(|came| came.events.push(event.clone()));
-        }
+        self.took(|came| came.events.extend(event.clone()));
         event
     }
 

@@ -19,8 +19,8 @@ mod words;
 use std::io;
 use std::sync::Arc;
 
-use mpchat_proto::client::{Command, Config, Event};
-use mpchat_proto::crypto::{Provider, default_provider};
+use mpchat_proto::client::{Command, Event};
+use mpchat_proto::crypto::default_provider;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
@@ -34,31 +34,15 @@ use lines::Lines;
 pub struct DriverOptions {
     /// Where identities come from.
     pub kits: Arc<dyn KitSource>,
-    /// Timers and limits.
-    pub config: Config,
-    /// The crypto provider.
-    pub provider: &'static dyn Provider,
-    /// How it differs: the rule that it breaks, or the legal habit that it has, so that a suite can be shown to tell them apart.
-    #[cfg(feature = "faults")]
-    pub quirk: Option<mpchat_proto::client::Quirk>,
-    /// Where all that it is told is noted.
-    #[cfg(feature = "faults")]
-    pub tape: Option<client::Tape>,
+    /// What any client needs.
+    pub client: ClientOptions,
 }
 
 impl DriverOptions {
     /// The client as it is meant, with identities from `kits`.
     #[must_use]
     pub fn new(kits: Arc<dyn KitSource>) -> Self {
-        Self {
-            kits,
-            config: Config::default(),
-            provider: default_provider(),
-            #[cfg(feature = "faults")]
-            quirk: None,
-            #[cfg(feature = "faults")]
-            tape: None,
-        }
+        Self { kits, client: ClientOptions::default() }
     }
 }
 
@@ -71,20 +55,7 @@ impl Default for DriverOptions {
 
 impl std::fmt::Debug for DriverOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DriverOptions").field("provider", &self.provider.name()).finish_non_exhaustive()
-    }
-}
-
-impl From<DriverOptions> for ClientOptions {
-    fn from(options: DriverOptions) -> Self {
-        Self {
-            config: options.config,
-            provider: options.provider,
-            #[cfg(feature = "faults")]
-            quirk: options.quirk,
-            #[cfg(feature = "faults")]
-            tape: options.tape,
-        }
+        f.debug_struct("DriverOptions").field("client", &self.client).finish_non_exhaustive()
     }
 }
 
@@ -99,14 +70,14 @@ pub async fn drive(
     output: impl AsyncWrite + Unpin,
     options: DriverOptions,
 ) -> io::Result<()> {
-    let kits = options.kits.clone();
+    let DriverOptions { kits, client } = options;
     let line: fn(&Event) -> Vec<u8> = report::line;
     #[cfg(feature = "faults")]
-    let line = match options.quirk {
+    let line = match client.quirk {
         Some(mpchat_proto::client::Quirk::EventsTalkative) => talkative::line,
         _ => line,
     };
-    let (commands, mut events, task) = client::start(options.into()).split();
+    let (commands, mut events, task) = client::start(client).split();
     let hearing = async { Ok(hear(input, &*kits, commands).await) };
     let driven = tokio::try_join!(hearing, tell(output, &mut events, line));
     drop(events);

@@ -39,7 +39,7 @@ pub use tape::Tape;
 
 /// What the core drives.
 #[cfg(feature = "faults")]
-type Machine = tape::Recorded;
+type Machine = crate::tape::Recorded<Server>;
 #[cfg(not(feature = "faults"))]
 type Machine = Server;
 
@@ -142,14 +142,14 @@ fn machine(options: ServerOptions) -> Result<Machine, StoreError> {
 #[cfg(feature = "faults")]
 fn machine(options: ServerOptions) -> Result<Machine, StoreError> {
     let ServerOptions { kit, config, store, provider, quirk, tape } = options;
-    let (mut machine, reel) = match tape {
-        Some(tape) => tape.start(kit, config, provider, store).map(|(machine, reel)| (machine, Some(reel)))?,
-        None => (plain(kit, config, provider, store)?, None),
+    let mut recorded = match tape {
+        Some(tape) => tape.start(kit, config, provider, store)?,
+        None => Machine { machine: plain(kit, config, provider, store)?, reel: None },
     };
     if let Some(quirk) = quirk {
-        machine.take_on(quirk)?;
+        recorded.machine.take_on(quirk)?;
     }
-    Ok(Machine { machine, reel })
+    Ok(recorded)
 }
 
 /// Binds `address` and starts a server there. For one that is embedded: `127.0.0.1:0`, then [`ServerHandle::address`].

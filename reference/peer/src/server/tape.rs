@@ -1,6 +1,5 @@
 //! A server on tape.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mpchat_proto::crypto::Provider;
@@ -9,11 +8,11 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use crate::kit::ServerKit;
-use crate::tape::{Reel, Told};
+use crate::tape::{Log, Recorded, Reel, Told};
 
 /// What a server and its successors on one store were told: a reel for each start. Clones share it.
 #[derive(Clone, Default)]
-pub struct Tape(Arc<Mutex<Vec<Start>>>);
+pub struct Tape(Log<Start>);
 
 /// One start of a server.
 struct Start {
@@ -46,8 +45,7 @@ impl Tape {
     #[must_use]
     pub fn differs(&self, quirk: Quirk) -> bool {
         let store = MemoryStore::new();
-        let starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        starts.iter().any(|start| {
+        self.0.any(|start| {
             let server = start.server(Box::new(store.clone())).and_then(|mut server| {
                 server.take_on(quirk)?;
                 Ok(server)
@@ -56,18 +54,18 @@ impl Tape {
         })
     }
 
-    /// A server whose start is on the tape, and what it is to be noted on.
+    /// A server that is on the tape from its start.
     pub(super) fn start(
         &self,
         kit: ServerKit,
         config: Config,
         provider: &'static dyn Provider,
         store: Box<dyn Store + Send>,
-    ) -> Result<(Server, Reel<Server>), StoreError> {
+    ) -> Result<Recorded<Server>, StoreError> {
         let start = Start { kit, config, provider, seed: rand::random(), reel: Reel::default() };
-        let started = (start.server(store)?, start.reel.clone());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(start);
-        Ok(started)
+        let recorded = Recorded { machine: start.server(store)?, reel: Some(start.reel.clone()) };
+        self.0.push(start);
+        Ok(recorded)
     }
 }
 
@@ -99,26 +97,18 @@ impl Told for Server {
         }
     }
 
+    fn seen(&self) -> Came {
+        Came { actions: Vec::new(), due: self.poll_timeout() }
+    }
+
     fn came(&mut self, _: &Came) -> Came {
         // Only a log needs them.
         while self.poll_event().is_some() {}
-        Came { due: self.poll_timeout(), actions: std::iter::from_fn(|| self.poll_action()).collect() }
+        Came { actions: std::iter::from_fn(|| self.poll_action()).collect(), ..self.seen() }
     }
 }
 
-/// The machine as the core drives it, noted on a tape if there is one.
-pub(super) struct Recorded {
-    pub(super) machine: Server,
-    pub(super) reel: Option<Reel<Server>>,
-}
-
-impl Recorded {
-    fn note(&self, now: Duration, what: impl FnOnce() -> What) {
-        if let Some(reel) = &self.reel {
-            reel.told(now, what(), Came { actions: Vec::new(), due: self.machine.poll_timeout() });
-        }
-    }
-
+impl Recorded<Server> {
     pub(super) fn connect(&mut self, now: Duration) -> ConnectionId {
         let id = self.machine.connect(now);
         self.note(now, || What::Connected);
@@ -151,9 +141,7 @@ impl Recorded {
 
     pub(super) fn poll_action(&mut self) -> Option<Action> {
         let action = self.machine.poll_action();
-        if let (Some(reel), Some(action)) = (&self.reel, &action) {
-            reel.came(|came| came.actions.push(action.clone()));
-        }
+        self.took(|came| came.actions.extend(action.clone()));
         action
     }
 

@@ -1,5 +1,6 @@
 //! What `mpchat mutants` and `mpchat habits` share: the cases, and how they are played against a list of peers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,11 @@ impl Bench {
             ledger: Arc::clone(&self.ledger),
         }
     }
+}
+
+/// The place of each case in the plan, by its id.
+pub(super) fn places(cases: &[Arc<PlannedCase>]) -> HashMap<&str, usize> {
+    cases.iter().enumerate().map(|(place, case)| (case.id.as_str(), place)).collect()
 }
 
 /// Whether a fault or habit is meant: by a part of its name, or by the rule that it breaks.

@@ -18,13 +18,13 @@ pub(super) fn breaches(mutants: &[Mutant], cases: &[Arc<PlannedCase>], ledger: &
                 mutant.fault.role(),
                 mutant.fault.text()
             ));
-        } else if mutant.named().next().is_none() {
+        } else if !mutant.is_named() {
             breaches.push(format!("{id} is caught, but no failing case names {rule} first"));
         }
     }
     if whole {
         breaches.extend(rules_without_fault(mutants, ledger));
-        breaches.extend(cases_without_fault(mutants, cases, crate::embedded::spared()));
+        breaches.extend(cases_without_fault(mutants, cases));
     }
     breaches
 }
@@ -41,27 +41,35 @@ fn rules_without_fault(mutants: &[Mutant], ledger: &Ledger) -> Vec<String> {
 }
 
 /// The cases on the list of those that need not catch a fault.
-pub(super) fn spared(list: &str) -> BTreeSet<&str> {
-    let lines = list.lines().filter(|line| !line.starts_with('#'));
+fn spared() -> BTreeSet<&'static str> {
+    let lines = crate::embedded::spared().lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.split_once(": ").map(|(case, _)| case)).collect()
 }
 
+/// The ids of the cases that have caught something.
+pub(super) fn catching<'m>(mutants: impl IntoIterator<Item = &'m Mutant>) -> BTreeSet<&'m str> {
+    mutants.into_iter().flat_map(|mutant| &mutant.caught).map(|caught| caught.case.as_str()).collect()
+}
+
+/// The cases that have caught nothing and are not spared, with their places.
+pub(super) fn idle<'c>(
+    mutants: impl IntoIterator<Item = &'c Mutant>,
+    cases: &'c [Arc<PlannedCase>],
+) -> impl Iterator<Item = (usize, &'c str)> {
+    let (catching, spared) = (catching(mutants), spared());
+    let ids = cases.iter().map(|case| case.id.as_str()).enumerate();
+    ids.filter(move |(_, id)| !catching.contains(id) && !spared.contains(id))
+}
+
 /// A case catches a fault, or is on the list of those that need not.
-fn cases_without_fault(mutants: &[Mutant], cases: &[Arc<PlannedCase>], spared: &str) -> Vec<String> {
-    let caught: BTreeSet<&str> =
-        mutants.iter().flat_map(|mutant| &mutant.caught).map(|caught| caught.case.as_str()).collect();
+fn cases_without_fault(mutants: &[Mutant], cases: &[Arc<PlannedCase>]) -> Vec<String> {
+    let idle = idle(mutants, cases);
+    let mut breaches: Vec<String> =
+        idle.map(|(_, case)| format!("{case} catches no fault, and is not in scenarios/spared.txt")).collect();
     // A client's cases have their role behind an @.
     let of_clients = mutants.iter().any(|mutant| mutant.fault.role() == "client");
-    let spared: BTreeSet<&str> =
-        self::spared(spared).into_iter().filter(|case| case.contains('@') == of_clients).collect();
-    let mut breaches = Vec::new();
-    for case in cases {
-        if !caught.contains(case.id.as_str()) && !spared.contains(case.id.as_str()) {
-            breaches.push(format!("{} catches no fault, and is not in scenarios/spared.txt", case.id));
-        }
-    }
     let known: BTreeSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();
-    let stale = spared.difference(&known);
+    let stale = spared().into_iter().filter(|case| case.contains('@') == of_clients && !known.contains(case));
     breaches.extend(stale.map(|case| format!("{case} is in scenarios/spared.txt, but there is no such case")));
     breaches
 }

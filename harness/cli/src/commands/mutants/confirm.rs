@@ -4,14 +4,15 @@
 //! fault is caught and named, every case catches something. Each of these is shown again here, by the plays that showed it
 //! before; only what they do not show any more is played in full.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mpchat_model::MatrixRow;
 use mpchat_runner::PlannedCase;
 use mpchat_runner::mutants::{Mutant, Quirk};
 
-use super::bench::{Bench, Way};
+use super::bench::{Bench, Way, places};
+use super::conditions;
 use super::rounds::{Plan, SoFar, Turns, in_rounds, is_named};
 use crate::dictionary;
 use crate::failure::Failure;
@@ -58,7 +59,7 @@ struct Known<'b> {
 
 impl<'b> Known<'b> {
     fn of(bench: &'b Bench, faults: &[Quirk]) -> Self {
-        let at: HashMap<&str, usize> = bench.cases.iter().enumerate().map(|(n, case)| (case.id.as_str(), n)).collect();
+        let at = places(&bench.cases);
         let matrix = faults.first().and_then(|fault| dictionary::matrix(fault.role()));
         let ids = matrix.map(|matrix| matrix.cases.as_slice()).unwrap_or_default();
         let row = |fault: &Quirk| matrix?.faults.iter().find(|row| row.id == fault.id());
@@ -130,8 +131,7 @@ impl<'b> Known<'b> {
 
     /// Cases that the matrix says catch something, or does not know, and that have caught nothing now.
     fn uncaught(&self, all: &SoFar) -> BTreeSet<usize> {
-        let caught: BTreeSet<&str> =
-            all.values().flat_map(|mutant| &mutant.caught).map(|caught| caught.case.as_str()).collect();
+        let caught = conditions::catching(all.values());
         let uncaught = self.cases.iter().enumerate().filter(|(_, case)| !caught.contains(case.id.as_str()));
         uncaught.map(|(n, _)| n).filter(|n| self.new.contains(n) || !self.caught_by(*n).is_empty()).collect()
     }

@@ -1,5 +1,6 @@
 //! `mpchat habits`: the suite against peers that are legal in unusual ways. None may be called wrong.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,23 +56,18 @@ pub(crate) fn habits(args: &HabitsArgs) -> Result<u8, Failure> {
     Ok(u8::from(wrong > 0))
 }
 
-/// What is played with each habit: every case, or those to which it makes a difference and some others. A habit of which the machine knows
-/// nothing, such as how bytes are written, makes none in a rehearsal: then it is every case.
+/// What is played with each habit: every case, or those to which it makes a difference and some others. A habit of which the
+/// machine knows nothing, such as how bytes are written, makes none in a rehearsal: then it is every case.
 fn cases(bench: &Bench, habits: &[Quirk], way: &Way, rehearse: bool) -> Result<Vec<(Quirk, Cases)>, Failure> {
     if !rehearse {
         return Ok(habits.iter().map(|habit| (*habit, bench.cases.clone())).collect());
     }
     let rehearsal = bench.rehearse(habits, way)?;
-    let reached = bench.reached(&rehearsal, habits);
-    let turns = bench.with_some_others(&reached);
-    let case = |n: &usize| bench.cases.get(*n).cloned();
-    let each = |habit: &Quirk| {
-        let differs = |n: &usize| case(n).is_some_and(|case| rehearsal.is_taped(&case));
-        let shows = reached.get(habit).is_some_and(|cases| cases.iter().any(differs));
-        let few = turns.get(habit).filter(|_| shows);
-        (*habit, few.map_or_else(|| bench.cases.clone(), |few| few.iter().filter_map(case).collect()))
-    };
-    Ok(habits.iter().map(each).collect())
+    let turns = bench.with_some_others(&bench.reached(&rehearsal, habits));
+    let few =
+        |places: BTreeSet<usize>| places.into_iter().filter_map(|place| bench.cases.get(place).cloned()).collect();
+    let each = |(habit, places)| (habit, if rehearsal.shows(habit) { few(places) } else { bench.cases.clone() });
+    Ok(turns.into_iter().map(each).collect())
 }
 
 fn line(habit: &Mutant) -> String {

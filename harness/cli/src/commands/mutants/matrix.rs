@@ -1,6 +1,5 @@
 //! The matrix as a file: JSON for tools, Markdown for people.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -22,7 +21,7 @@ pub(super) fn write(file: &Path, mutants: &[Mutant], cases: &[Arc<PlannedCase>],
 }
 
 fn matrix(mutants: &[Mutant], cases: &[Arc<PlannedCase>], role: &str) -> KillMatrix {
-    let at: HashMap<&str, usize> = cases.iter().enumerate().map(|(n, case)| (case.id.as_str(), n)).collect();
+    let at = super::bench::places(cases);
     let row = |mutant: &Mutant| {
         let rule = mutant.fault.rule().and_then(|rule| rule.parse().ok());
         let rule: RuleId = rule.expect("every fault of the list has a rule");

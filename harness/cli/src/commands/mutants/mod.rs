@@ -73,7 +73,7 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
     for breach in &breaches {
         print(&format!("{breach}\n"))?;
     }
-    let caught = all.iter().filter(|mutant| mutant.named().next().is_some()).count();
+    let caught = all.iter().filter(|mutant| mutant.is_named()).count();
     print(&format!(
         "{} faults: {caught} caught and named by their rule in {} plays; {} conditions broken; {:.0} s\n",
         all.len(),
@@ -88,14 +88,14 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Result<u8, Failure> {
 /// in time. It does not hide many.
 fn look_again(bench: &Bench, all: &mut [Mutant], way: &Way, show: impl Fn(&Mutant) -> String) -> Result<(), Failure> {
     let way = Way { peers: 1, jobs: CASES_ALONE, ..*way };
-    let hidden: Vec<&mut Mutant> = all.iter_mut().filter(|mutant| mutant.named().next().is_none()).collect();
+    let hidden: Vec<&mut Mutant> = all.iter_mut().filter(|mutant| !mutant.is_named()).collect();
     if hidden.len() > HIDDEN {
         return Ok(());
     }
     for mutant in hidden {
-        let only_if_named = |again: &Mutant| again.named().next().map_or_else(String::new, |_| show(again));
+        let only_if_named = |again: &Mutant| if again.is_named() { show(again) } else { String::new() };
         let again = bench.play(&[(mutant.fault, bench.meeting(mutant.fault))], &way, only_if_named)?;
-        for better in again.into_iter().filter(|again| again.named().next().is_some()) {
+        for better in again.into_iter().filter(Mutant::is_named) {
             *mutant = better;
         }
     }

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// What is played against a fault, by the place of the case in the plan.
 pub(super) type Turns = BTreeMap<Quirk, BTreeSet<usize>>;
 
-/// What the rounds so far have shown.
+/// What the rounds so far have shown of every fault; one that has met no case survives.
 pub(super) type SoFar = BTreeMap<Quirk, Mutant>;
 
 /// What is played in a round; what was played before is not played again.
@@ -26,7 +26,7 @@ pub(super) fn in_rounds(
     line: impl Fn(&Mutant) -> String,
     plans: &[Plan<'_>],
 ) -> Result<Vec<Mutant>, Failure> {
-    let mut all = SoFar::new();
+    let mut all: SoFar = faults.iter().map(|fault| (*fault, Mutant::unmet(*fault))).collect();
     let mut played = Turns::new();
     for plan in plans {
         let turns = plan(&all);
@@ -41,27 +41,24 @@ pub(super) fn in_rounds(
             .filter_map(|fault| Some((*fault, new(fault, turns.get(fault)?))))
             .filter(|(_, cases)| !cases.is_empty())
             .collect();
-        let so_far = |mutant: &Mutant| match all.get(&mutant.fault).cloned() {
-            Some(mut before) => {
-                before.extend(mutant.clone());
-                before
-            }
-            None => mutant.clone(),
+        let with_before = |mutant: &Mutant| {
+            let both = all.get(&mutant.fault).cloned().map(|mut both| {
+                both.extend(mutant.clone());
+                both
+            });
+            line(both.as_ref().unwrap_or(mutant))
         };
-        let mutants = bench.play(&round, way, |mutant| line(&so_far(mutant)))?;
-        let mutants: Vec<Mutant> = mutants.iter().map(so_far).collect();
-        all.extend(mutants.into_iter().map(|mutant| (mutant.fault, mutant)));
+        for mutant in bench.play(&round, way, with_before)? {
+            all.entry(mutant.fault).and_modify(|before| before.extend(mutant));
+        }
         for (fault, cases) in turns {
             played.entry(fault).or_default().extend(cases);
         }
     }
-    // A fault that meets no case survives.
-    let unmet = faults.iter().filter(|fault| !all.contains_key(fault)).map(|fault| Mutant::unmet(*fault));
-    let unmet: Vec<Mutant> = unmet.collect();
-    Ok(all.into_values().chain(unmet).collect())
+    Ok(all.into_values().collect())
 }
 
 /// Whether a case named the rule of a fault first.
 pub(super) fn is_named(all: &SoFar, fault: Quirk) -> bool {
-    all.get(&fault).is_some_and(|mutant| mutant.named().next().is_some())
+    all.get(&fault).is_some_and(Mutant::is_named)
 }

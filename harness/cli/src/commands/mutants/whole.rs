@@ -1,11 +1,11 @@
 //! The whole kill matrix: every fault with every case to which it makes a difference.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use mpchat_runner::mutants::{Mutant, Quirk};
 
 use super::super::print;
-use super::bench::{Bench, Way};
+use super::bench::{Bench, Way, places};
 use super::conditions;
 use super::rounds::{Plan, SoFar, Turns, in_rounds, is_named};
 use crate::failure::Failure;
@@ -33,24 +33,14 @@ pub(super) fn rehearsed(
 }
 
 fn what_is_left(bench: &Bench, reached: &Turns, so_far: &SoFar, all: bool) -> Turns {
-    let at: HashMap<&str, usize> = bench.cases.iter().enumerate().map(|(n, case)| (case.id.as_str(), n)).collect();
-    let caught: BTreeMap<Quirk, BTreeSet<usize>> = so_far
-        .iter()
-        .map(|(fault, mutant)| {
-            (*fault, mutant.caught.iter().filter_map(|caught| at.get(caught.case.as_str()).copied()).collect())
-        })
-        .collect();
     let every: BTreeSet<usize> = (0..bench.cases.len()).collect();
-    let spared = conditions::spared(crate::embedded::spared());
-    let is_idle = |n: &usize| {
-        let catches = caught.values().any(|of| of.contains(n));
-        !catches && bench.cases.get(*n).is_some_and(|case| !spared.contains(case.id.as_str()))
-    };
-    let idle: BTreeSet<usize> = every.iter().copied().filter(|n| all && is_idle(n)).collect();
+    let idle = all.then(|| conditions::idle(so_far.values(), &bench.cases));
+    let idle: BTreeSet<usize> = idle.into_iter().flatten().map(|(place, _)| place).collect();
+    let places = places(&bench.cases);
     let each = |(fault, cases): (&Quirk, &BTreeSet<usize>)| {
-        let spreads = caught.get(fault).is_some_and(|caught| !caught.is_subset(cases));
-        let left = if spreads || !is_named(so_far, *fault) { every.clone() } else { idle.clone() };
-        (*fault, left)
+        let mut caught = so_far.get(fault).into_iter().flat_map(|mutant| &mutant.caught);
+        let spreads = caught.any(|caught| places.get(caught.case.as_str()).is_some_and(|n| !cases.contains(n)));
+        (*fault, if spreads || !is_named(so_far, *fault) { every.clone() } else { idle.clone() })
     };
     reached.iter().map(each).collect()
 }

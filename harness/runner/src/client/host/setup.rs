@@ -36,7 +36,7 @@ impl Host {
         let sid = self.sid(name);
         let is_creator = session.creator == self.role;
         if is_creator {
-            let uids: Vec<String> = invited.iter().filter_map(|n| self.uid_of(n)).map(|uid| uid.to_string()).collect();
+            let uids = self.uid_texts(&invited);
             let wanted: String = uids.iter().map(|uid| format!("{uid}\n")).collect();
             self.command(json!({"do": "init", "invite": uids}));
             let heard = self.take_request(Kind::InitReq, &["INIT-01"]).await?;

@@ -173,9 +173,7 @@ impl Host {
             }
             Kind::InitReq => {
                 let invited = self.begin_session(name, self.role.clone(), &message);
-                let uids: Vec<String> =
-                    invited.iter().filter_map(|n| self.uid_of(n)).map(|uid| uid.to_string()).collect();
-                json!({"do": "init", "invite": uids})
+                json!({"do": "init", "invite": self.uid_texts(&invited)})
             }
             Kind::InviteRes => {
                 let accept = message.payload != Some(Payload::Word("Deny".to_owned()));

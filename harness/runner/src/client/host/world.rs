@@ -270,6 +270,11 @@ impl Host {
         }
     }
 
+    /// The uid texts of users.
+    pub(super) fn uid_texts(&self, names: &[String]) -> Vec<String> {
+        names.iter().filter_map(|name| self.uid_of(name)).map(|uid| uid.to_string()).collect()
+    }
+
     /// Somebody's init_req: whom it names. A sid of that name that was spoken of before is that of the session; one that
     /// another init had is not.
     pub(super) fn begin_session(&mut self, name: String, creator: String, init_req: &Message) -> Vec<String> {
